@@ -1,0 +1,1 @@
+"""Floor 0: model text, expressions, units, composition and checks."""
