@@ -85,7 +85,7 @@ class Op(NamedTuple):
 
     time: float
     kind: int
-    index: int = 0
+    which: int = 0
     value: float = 0.0
     slope: float = 0.0
 
@@ -217,7 +217,7 @@ class Timeline:
         return Pattern(float(self.pattern_period[number]), entries)
 
     def ops(self) -> list[Op]:
-        """The operations, unpacked."""
+        """Unpack the operations."""
         columns: list[list[Any]] = [getattr(self, n).tolist() for n in ("time", "kind", "index", "value", "slope")]
         return [Op(*row) for row in zip(*columns, strict=True)]
 
