@@ -1,0 +1,192 @@
+"""The command line: ``bonepk trial abcsg-18``, ``bonepk validate``, ``bonepk models``.
+
+Exit codes: 0 done, 1 a run failed, 2 bad input (the message says what and where; nothing is
+written). Results go to standard output, progress and messages to standard error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from bonepk import __version__
+from bonepk.errors import BonepkError, SolverError
+
+__all__ = ["main"]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    parser = _parser()
+    options = parser.parse_args(argv)
+    try:
+        code: int = options.run(options)
+    except BonepkError as error:
+        print(f"bonepk: {error}", file=sys.stderr)
+        return 1 if isinstance(error, SolverError) else 2
+    except KeyboardInterrupt:
+        print("bonepk: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader of a pipe left early, as `head` does
+        sys.stderr.close()
+        return 0
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="bonepk", description="Bone under estrogen loss and its drugs: models, trials, predictions."
+    )
+    parser.add_argument("--version", action="version", version=f"bonepk {__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    models = commands.add_parser("models", help="list the models")
+    models.set_defaults(run=_models)
+
+    model = commands.add_parser("model", help="show or check one model")
+    actions = model.add_subparsers(title="actions", required=True, metavar="ACTION")
+    show = actions.add_parser("show", help="states, parameters with sources, equations, fluxes")
+    show.add_argument("name", help="a name from 'bonepk models', or a path to a .toml file")
+    show.add_argument("--with", dest="drugs", default="", metavar="DRUGS", help="drugs to compose in, comma separated")
+    show.add_argument("--format", choices=("text", "markdown", "latex", "mermaid", "dot"), default="text")
+    show.set_defaults(run=_model_show)
+    check = actions.add_parser("check", help="run every check a model file must pass")
+    check.add_argument("name", help="a name from 'bonepk models', or a path to a .toml file")
+    check.add_argument("--with", dest="drugs", default="", metavar="DRUGS", help="drugs to compose in, comma separated")
+    check.set_defaults(run=_model_check)
+
+    trials = commands.add_parser("trials", help="list the published trials")
+    trials.set_defaults(run=_trials)
+
+    trial = commands.add_parser("trial", help="simulate the arms of a trial, observed beside predicted")
+    trial.add_argument("name", help="a name from 'bonepk trials', or a path to a .toml file")
+    _common(trial)
+    trial.add_argument("--no-figure", action="store_true", help="print the table only")
+    trial.add_argument("--figure", type=Path, metavar="PATH", help="where the figure goes (default NAME.png)")
+    trial.set_defaults(run=_trial)
+
+    validate = commands.add_parser("validate", help="every trial on one page")
+    _common(validate)
+    validate.add_argument(
+        "--page", type=Path, default=Path("validation.html"), metavar="PATH", help="the page to write"
+    )
+    validate.set_defaults(run=_validate)
+    return parser
+
+
+def _common(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", default="aibl", help="core model: a name or a path (default aibl)")
+    parser.add_argument("--set", dest="parameters", metavar="SET", help="parameter set: a name or a path")
+
+
+def _drugs(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _models(_: argparse.Namespace) -> int:
+    from bonepk.model import list_text
+
+    print(list_text())
+    return 0
+
+
+def _model_show(options: argparse.Namespace) -> int:
+    from bonepk.model import load, show
+
+    print(show(load(options.name, drugs=_drugs(options.drugs)), options.format))
+    return 0
+
+
+def _model_check(options: argparse.Namespace) -> int:
+    from bonepk.model import check, load
+
+    system = load(options.name, drugs=_drugs(options.drugs))
+    check(system)
+    print(f"{system.name}: {len(system.states)} states, {len(system.parameters)} parameters, every check passed")
+    return 0
+
+
+def _trials(_: argparse.Namespace) -> int:
+    from bonepk.report import trials_text
+
+    print(trials_text())
+    return 0
+
+
+def _trial(options: argparse.Namespace) -> int:
+    from bonepk.report import trial_figure, trial_text
+    from bonepk.study import predict_trial
+
+    with _Progress() as tell:
+        result = predict_trial(options.name, model=options.model, parameters=options.parameters, progress=tell)
+    print(trial_text(result))
+    if not options.no_figure:
+        path = options.figure or Path(f"{result.trial.name}.png")
+        trial_figure(result, path)
+        print(f"figure: {path}")
+    return 0
+
+
+def _validate(options: argparse.Namespace) -> int:
+    from bonepk.report import validation_page, validation_text
+    from bonepk.study import validate
+
+    with _Progress() as tell:
+        results = validate(model=options.model, parameters=options.parameters, progress=tell)
+    print(validation_text(results))
+    validation_page(results, options.page)
+    print(f"page: {options.page}")
+    return 0
+
+
+class _Progress:
+    """A progress bar on standard error once the work has taken a second."""
+
+    def __init__(self) -> None:
+        self._begun = time.monotonic()
+        self._bar: Callable[[int, int, str], None] | None = None
+        self._stop: Callable[[], None] | None = None
+
+    def __enter__(self) -> Callable[[int, int, str], None]:
+        return self._tell
+
+    def __exit__(self, *_: object) -> None:
+        if self._stop is not None:
+            self._stop()
+
+    def _tell(self, done: int, total: int, what: str) -> None:
+        if time.monotonic() - self._begun < 1.0 or not sys.stderr.isatty():
+            return
+        if self._bar is None:
+            self._bar, self._stop = _rich_bar() or _plain_bar()
+        self._bar(done, total, what)
+
+
+def _rich_bar() -> tuple[Callable[[int, int, str], None], Callable[[], None]] | None:
+    try:
+        from rich.console import Console
+        from rich.progress import Progress
+    except ImportError:
+        return None
+    progress = Progress(console=Console(stderr=True), transient=True)
+    progress.start()
+    task = progress.add_task("", total=None)
+
+    def tell(done: int, total: int, what: str) -> None:
+        progress.update(task, completed=done, total=total, description=what)
+
+    return tell, progress.stop
+
+
+def _plain_bar() -> tuple[Callable[[int, int, str], None], Callable[[], None]]:
+    def tell(done: int, total: int, what: str) -> None:
+        print(f"\r{done}/{total} {what:<40}", end="", file=sys.stderr, flush=True)
+
+    return tell, lambda: print(file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
