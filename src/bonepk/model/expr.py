@@ -18,6 +18,8 @@ from typing import Any, Union
 
 import numpy as np
 
+from bonepk.model.operators import ARITY, ARRAY, COMPARISONS, FUNCTIONS, SCALAR
+
 __all__ = [
     "FUNCTIONS",
     "ONE",
@@ -26,6 +28,7 @@ __all__ = [
     "call",
     "derivative",
     "evaluate",
+    "gradient",
     "num",
     "substitute",
     "sym",
@@ -35,28 +38,6 @@ __all__ = [
 ]
 
 Operand = Union["Expr", float, int]
-
-# op -> number of arguments. "num" and "sym" are the leaves.
-ARITHMETIC = {"add": 2, "sub": 2, "mul": 2, "div": 2, "pow": 2, "neg": 1}
-COMPARISONS = {"lt": 2, "le": 2, "gt": 2, "ge": 2, "eq": 2, "ne": 2}
-LOGIC = {"and": 2, "or": 2, "not": 1}
-FUNCTIONS = {
-    "exp": 1,
-    "log": 1,
-    "log1p": 1,
-    "expm1": 1,
-    "sqrt": 1,
-    "abs": 1,
-    "sin": 1,
-    "cos": 1,
-    "tanh": 1,
-    "softplus": 1,  # log(1 + exp(x)), safe at both ends
-    "expit": 1,  # 1/(1 + exp(-x)), safe at both ends
-    "min": 2,
-    "max": 2,
-    "where": 3,  # where(condition, if_true, if_false)
-}
-ARITY = {**ARITHMETIC, **COMPARISONS, **LOGIC, **FUNCTIONS}
 
 
 class Expr:
@@ -140,15 +121,15 @@ def _node(op: str, args: tuple[Expr, ...] = (), value: float = 0.0, name: str = 
 
 
 def num(value: float) -> Expr:
-    """A finite number. Raises ValueError for inf or nan."""
-    value = float(value)
+    """Return the leaf of a finite number; ValueError for inf or nan."""
+    value = float(value) + 0.0  # no negative zero: its text would read back as zero
     if not math.isfinite(value):
         raise ValueError(f"number {value} is not finite")
     return _node("num", value=value)
 
 
 def sym(name: str) -> Expr:
-    """A named symbol."""
+    """Return the leaf of a named symbol."""
     return _node("sym", name=name)
 
 
@@ -165,7 +146,7 @@ def _fold(op: str, *args: Expr) -> Expr | None:
     if any(a.op != "num" for a in args):
         return None
     try:
-        value = _SCALAR[op](*(a.value for a in args))
+        value = SCALAR[op](*(a.value for a in args))
     except (OverflowError, ZeroDivisionError, ValueError):
         raise ValueError(
             f"constant expression '{op}' of {', '.join(repr(a.value) for a in args)} has no finite value"
@@ -278,96 +259,6 @@ _BUILD: dict[str, Callable[..., Expr]] = {
 }
 
 
-def _softplus(x: float) -> float:
-    return max(x, 0.0) + math.log1p(math.exp(-abs(x)))
-
-
-def _expit(x: float) -> float:
-    return 1.0 / (1.0 + math.exp(-x)) if x >= 0 else math.exp(x) / (1.0 + math.exp(x))
-
-
-_SCALAR: dict[str, Callable[..., Any]] = {
-    "add": lambda a, b: a + b,
-    "sub": lambda a, b: a - b,
-    "mul": lambda a, b: a * b,
-    "div": lambda a, b: a / b,
-    "pow": lambda a, b: a**b,
-    "neg": lambda a: -a,
-    "lt": lambda a, b: float(a < b),
-    "le": lambda a, b: float(a <= b),
-    "gt": lambda a, b: float(a > b),
-    "ge": lambda a, b: float(a >= b),
-    "eq": lambda a, b: float(a == b),
-    "ne": lambda a, b: float(a != b),
-    "and": lambda a, b: float(bool(a) and bool(b)),
-    "or": lambda a, b: float(bool(a) or bool(b)),
-    "not": lambda a: float(not a),
-    "exp": math.exp,
-    "log": math.log,
-    "log1p": math.log1p,
-    "expm1": math.expm1,
-    "sqrt": math.sqrt,
-    "abs": abs,
-    "sin": math.sin,
-    "cos": math.cos,
-    "tanh": math.tanh,
-    "softplus": _softplus,
-    "expit": _expit,
-    "min": min,
-    "max": max,
-    "where": lambda c, a, b: a if c else b,
-}
-
-
-def _re(x: Any) -> Any:
-    return np.real(x)
-
-
-# complex-safe (for complex-step checks): comparisons look at the real part
-_NUMPY: dict[str, Callable[..., Any]] = {
-    "add": np.add,
-    "sub": np.subtract,
-    "mul": np.multiply,
-    "div": np.divide,
-    "pow": np.power,
-    "neg": np.negative,
-    "lt": lambda a, b: _re(a) < _re(b),
-    "le": lambda a, b: _re(a) <= _re(b),
-    "gt": lambda a, b: _re(a) > _re(b),
-    "ge": lambda a, b: _re(a) >= _re(b),
-    "eq": lambda a, b: _re(a) == _re(b),
-    "ne": lambda a, b: _re(a) != _re(b),
-    "and": lambda a, b: np.logical_and(_re(a), _re(b)),
-    "or": lambda a, b: np.logical_or(_re(a), _re(b)),
-    "not": lambda a: np.logical_not(_re(a)),
-    "exp": np.exp,
-    "log": np.log,
-    "log1p": lambda x: np.log(1.0 + x) if np.iscomplexobj(x) else np.log1p(x),
-    "expm1": lambda x: np.exp(x) - 1.0 if np.iscomplexobj(x) else np.expm1(x),
-    "sqrt": np.sqrt,
-    "abs": lambda x: np.where(_re(x) < 0, -x, x),
-    "sin": np.sin,
-    "cos": np.cos,
-    "tanh": np.tanh,
-    "softplus": lambda x: np.where(_re(x) > 0, x, 0.0) + np.log(1.0 + np.exp(np.where(_re(x) > 0, -x, x))),
-    "expit": lambda x: np.where(
-        _re(x) >= 0, 1.0 / (1.0 + np.exp(-_keep(x, _re(x) >= 0))), _sig_low(_keep(x, _re(x) < 0))
-    ),
-    "min": lambda a, b: np.where(_re(b) < _re(a), b, a),
-    "max": lambda a, b: np.where(_re(b) > _re(a), b, a),
-    "where": lambda c, a, b: np.where(_re(c) != 0, a, b),
-}
-
-
-def _keep(x: Any, mask: Any) -> Any:
-    return np.where(mask, x, 0.0)
-
-
-def _sig_low(x: Any) -> Any:
-    e = np.exp(x)
-    return e / (1.0 + e)
-
-
 def topological(roots: Iterable[Expr]) -> list[Expr]:
     """Every node reachable from `roots`, operands before users, no recursion."""
     order: list[Expr] = []
@@ -403,7 +294,7 @@ def evaluate(exprs: Sequence[Expr], env: Mapping[str, Any]) -> list[Any]:
             elif node.op == "sym":
                 value[id(node)] = env[node.name]
             else:
-                value[id(node)] = _NUMPY[node.op](*(value[id(a)] for a in node.args))
+                value[id(node)] = ARRAY[node.op](*(value[id(a)] for a in node.args))
     return [value[id(e)] for e in exprs]
 
 
@@ -446,7 +337,7 @@ def _partials(node: Expr) -> tuple[Expr, ...]:
         case "pow":
             da = b * a ** (b - ONE)
             # x**n with a symbolic n: x = 0 has no logarithm but also no slope in n
-            db = ZERO if b.op == "num" else node * call("log", a)
+            db = ZERO if b.op == "num" else where(call("eq", a, ZERO), ZERO, node * call("log", a))
             return (da, db)
         case "exp":
             return (node,)
@@ -501,6 +392,33 @@ def derivative(exprs: Sequence[Expr], by: str) -> list[Expr]:
                     total = total + (-da if part.op == "num" and part.value == -1.0 else part * da)
             d[id(node)] = total
     return [d[id(e)] for e in exprs]
+
+
+def gradient(exprs: Sequence[Expr], by: Iterable[str]) -> list[dict[str, Expr]]:
+    """Non-zero symbolic derivatives of each of `exprs` by all symbols in `by`, in one sweep.
+
+    Forward mode with sparse rows: the cost follows the non-zeros, not the number of symbols.
+    """
+    wanted = set(by)
+    rows: dict[int, dict[str, Expr]] = {}
+    for node in topological(exprs):
+        row: dict[str, Expr] = {}
+        if node.op == "sym":
+            if node.name in wanted:
+                row[node.name] = ONE
+        elif any(rows[id(a)] for a in node.args):
+            if node.op == "where":
+                c, yes, no = node.args
+                for name in {**rows[id(yes)], **rows[id(no)]}:
+                    row[name] = where(c, rows[id(yes)].get(name, ZERO), rows[id(no)].get(name, ZERO))
+            else:
+                for part, arg in zip(_partials(node), node.args, strict=True):
+                    for name, da in rows[id(arg)].items():
+                        term = -da if part.op == "num" and part.value == -1.0 else part * da
+                        row[name] = row[name] + term if name in row else term
+            row = {name: d for name, d in row.items() if d is not ZERO}
+        rows[id(node)] = row
+    return [rows[id(e)] for e in exprs]
 
 
 _INFIX = {"add": " + ", "sub": " - ", "mul": "*", "div": "/", "pow": "**", "and": " and ", "or": " or "}

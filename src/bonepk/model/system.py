@@ -14,6 +14,7 @@ from functools import cached_property
 from bonepk.model.expr import Expr, substitute
 
 __all__ = [
+    "TIME",
     "Flux",
     "Input",
     "Named",
@@ -23,7 +24,6 @@ __all__ = [
     "Route",
     "State",
     "System",
-    "TIME",
 ]
 
 TIME = "t"
