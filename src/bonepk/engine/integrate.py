@@ -1,0 +1,162 @@
+"""Carry one run along its timeline: cut exactly at every operation, read off at every record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bonepk.engine.compiled import Compiled
+from bonepk.engine.flow import Field, Settings, advance
+from bonepk.engine.periodic import resolve
+from bonepk.engine.timeline import Kind, Timeline
+
+__all__ = ["Trace", "integrate"]
+
+F8 = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """What was recorded.
+
+    Attributes
+    ----------
+    t : ndarray, shape (rows,)
+        Model time of each row.
+    y : ndarray, shape (rows, n)
+        States.
+    outputs : ndarray, shape (rows, n_outputs)
+        Outputs, at the inputs that held when the row was recorded.
+    inputs : ndarray, shape (rows, n_inputs)
+    evaluations : int
+        Right-hand sides computed.
+    """
+
+    t: F8
+    y: F8
+    outputs: F8
+    inputs: F8
+    evaluations: int
+
+
+def integrate(
+    equations: Compiled,
+    p: F8,
+    timeline: Timeline,
+    *,
+    method: str = "LSODA",
+    rtol: float = 1e-8,
+    atol: float | F8 | None = None,
+    max_step: float = np.inf,
+    max_steps: int = 100_000,
+    time_unit: str = "day",
+) -> Trace:
+    """Run a timeline.
+
+    Parameters
+    ----------
+    equations : Compiled
+        Compiled system.
+    p : ndarray of float64
+        Parameter vector; its inputs hold until the timeline changes them.
+    timeline : Timeline
+        What happens; `bonepk.engine.timeline` says what each operation means.
+    method : {"LSODA", "BDF", "Radau"}
+        SciPy integrator.
+    rtol : float
+    atol : float or ndarray, optional
+        In state units; by default scaled to each state (see `bonepk.engine.flow`).
+    max_step : float
+        Longest step, in model time.
+    max_steps : int
+        Most steps between two records.
+    time_unit : str
+        For messages.
+
+    Returns
+    -------
+    Trace
+
+    Raises
+    ------
+    SolverError
+        If a derivative is not finite, the method cannot go on, or a steady state does not exist.
+    IndexError
+        If the timeline names states or inputs that the system does not have.
+
+    Notes
+    -----
+    Every operation that changes a state, an infusion or an input ends a segment exactly at its
+    time, and the next segment starts the method afresh there, so no step reaches across it. Records
+    do not end a segment. The first step of a segment is the method's own choice from the derivative
+    just after the operation.
+    """
+    timeline.check(equations.n, len(equations.layout.inputs))
+    settings = Settings(method, rtol, atol, max_step, max_steps, time_unit)
+    timeline = resolve(equations, p, timeline, settings)
+    field = Field(equations, p, settings)
+    ops = timeline.ops()
+    first = 0
+    while first < len(ops) and ops[first].kind == Kind.INPUT and ops[first].time == timeline.start:
+        op = ops[first]
+        field.set_input(op.which, op.value, op.slope, op.time)
+        first += 1
+    now, y = timeline.start, field.initial(timeline.start)
+
+    rows = timeline.rows
+    t_out, y_out = np.empty(rows), np.empty((rows, equations.n))
+    out, u_out = np.empty((rows, equations.n_outputs)), np.empty((rows, len(equations.layout.inputs)))
+    waiting: list[tuple[float, int]] = []  # records since the last cut
+    shown: list[int] = []  # rows recorded at the present inputs
+
+    def move(end: float) -> None:
+        nonlocal now, y
+        y, at = advance(field, now, y, end, [time for time, _ in waiting])
+        for (time, row), state in zip(waiting, at, strict=True):
+            t_out[row], y_out[row], u_out[row] = time, state, field.inputs_at(time)
+            shown.append(row)
+        waiting.clear()
+        now = end
+
+    def show() -> None:
+        if shown:
+            out[shown] = equations.outputs(t_out[shown], y_out[shown], field.h)
+            shown.clear()
+
+    for op in ops[first:]:
+        if op.kind == Kind.RECORD:
+            waiting.append((op.time, op.which))
+            continue
+        if op.kind == Kind.CLOCK:
+            move(waiting[-1][0] if waiting else now)
+            now = op.time
+            continue
+        if op.time > now or waiting:
+            move(op.time)
+        match op.kind:
+            case Kind.ADD:
+                if not field.off[op.which]:
+                    y[op.which] += op.value
+            case Kind.SET:
+                if not field.off[op.which]:
+                    y[op.which] = op.value
+            case Kind.RATE:
+                field.rate[op.which] = op.value
+            case Kind.INPUT:
+                show()
+                field.set_input(op.which, op.value, op.slope, op.time)
+            case Kind.RESET:
+                y = field.initial(now)
+                field.rate[:] = 0.0
+                field.off[:] = False
+            case Kind.OFF:
+                y[op.which] = 0.0
+                field.off[op.which] = True
+            case Kind.ON:
+                field.off[op.which] = False
+    if waiting:
+        move(waiting[-1][0])
+    show()
+    return Trace(t_out, y_out, out, u_out, field.evaluations)

@@ -1,0 +1,273 @@
+"""Steady states of repeated dosing and of constant infusion, with a certificate.
+
+The state just before a dose that repeats every ``T`` is a fixed point of the period map ``P``.
+It is found by Newton on ``P(y) - y`` with the map's derivative by differences: one step for a
+linear system however long its half-life, where iterating the map would need thousands of
+periods. A constant infusion is Newton on ``f(y) + r = 0``. Where Newton does not settle, the map
+is iterated (or time runs) instead, and what does not settle either is an error naming the state.
+The certificate is the largest change over one more period (or the largest net flow), relative to
+the size of the state (or of its turnover).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bonepk.engine.compiled import Compiled
+from bonepk.engine.flow import Field, Settings, advance
+from bonepk.engine.timeline import Kind, Op, Pattern, Timeline
+from bonepk.errors import SolverError
+
+__all__ = ["SteadyState", "constant_state", "periodic_state", "resolve"]
+
+F8 = NDArray[np.float64]
+
+_MOST_PERIODS = 3000
+_NEWTON = 25
+_WARM_UP = 3
+
+
+@dataclass(frozen=True)
+class SteadyState:
+    """A steady state and how far to trust it.
+
+    Attributes
+    ----------
+    y : ndarray, shape (n,)
+        The state just before the pattern's entries at offset 0.
+    residual : float
+        Certificate: largest relative change over one period, or largest net flow relative to turnover.
+    periods : int
+        Periods (or Newton steps, for a constant infusion) that were computed.
+    """
+
+    y: F8
+    residual: float
+    periods: int
+
+
+def periodic_state(field: Field, pattern: Pattern, y0: F8, tolerance: float) -> SteadyState:
+    """Find the fixed point of the period map of a repeating pattern.
+
+    Parameters
+    ----------
+    field : Field
+        With frozen time, inputs and flags as wanted; its infusion rates are overwritten.
+    pattern : Pattern
+        With a period above 0.
+    y0 : ndarray, shape (n,)
+        Where to start.
+    tolerance : float
+        Largest residual accepted.
+
+    Raises
+    ------
+    SolverError
+        If there is no steady state, or it is not found.
+    """
+    live = np.flatnonzero(~field.off)
+    y = np.where(field.off, 0.0, y0)
+    periods = 0
+    for _ in range(_WARM_UP):  # sizes of the states, and a start in the region of the answer
+        y = _period(field, pattern, y)
+        periods += 1
+    step_matrix: F8 | None = None
+    after = _period(field, pattern, y)
+    periods += 1
+    best = _residual(field, after, y)
+    for _ in range(_NEWTON):
+        if best <= tolerance:
+            return SteadyState(after, best, periods)
+        fresh = step_matrix is None
+        if step_matrix is None:
+            step_matrix = np.eye(len(live)) - _slope(field, pattern, y, after, live)
+            periods += len(live)
+        change = np.linalg.lstsq(step_matrix, (after - y)[live], rcond=1e-13)[0]
+        better = False
+        for cut in (1.0, 0.5, 0.25, 0.1):
+            trial = y.copy()
+            trial[live] += cut * change
+            try:
+                trial_after = _period(field, pattern, trial)
+            except SolverError:  # Newton left the region where the equations make sense
+                continue
+            periods += 1
+            residual = _residual(field, trial_after, trial)
+            if residual < best:
+                slow = residual > 0.1 * best
+                y, after, best, better = trial, trial_after, residual, True
+                if slow:
+                    step_matrix = None
+                break
+        if not better:
+            if fresh:
+                break
+            step_matrix = None
+    if best <= 10 * tolerance:  # at the noise of the integrator
+        return SteadyState(after, best, periods)
+    while periods < _MOST_PERIODS and best > tolerance:
+        y, after = after, _period(field, pattern, after)
+        periods += 1
+        best = _residual(field, after, y)
+    # a small change over a period is no proof when each period changes little: ask the last two
+    ratio = float(
+        np.max(np.abs(_period(field, pattern, after) - after)) / max(float(np.max(np.abs(after - y))), 1e-300)
+    )
+    if best > tolerance or ratio > 0.999:
+        worst = int(np.argmax(np.abs(after - y) / np.maximum(field.size, 1e-300)))
+        raise field.error(
+            field.frozen or 0.0,
+            f"no steady state: '{field.equations.layout.states[worst]}' still changes by {(after - y)[worst]:.4g} in a "
+            f"period of {pattern.period:.6g} after {periods} periods",
+            "check that every dosed state is eliminated, or give the doses one by one",
+        )
+    return SteadyState(after, best, periods)
+
+
+def constant_state(field: Field, pattern: Pattern, y0: F8, tolerance: float) -> SteadyState:
+    """Find the state at which a constant infusion balances elimination.
+
+    Parameters and errors are those of `periodic_state`; the pattern's period is 0.
+    """
+    at = field.frozen or 0.0
+    field.rate[:] = 0.0
+    for _, kind, state, value in pattern.entries:
+        if kind == Kind.RATE:
+            field.rate[state] = value
+    live = np.flatnonzero(~field.off)
+    y = np.where(field.off, 0.0, y0)
+    time = 1.0
+    for steps in range(50):  # doubling up to 1e15 time units
+        found = _balance(field, at, y, live, tolerance)
+        if found is not None:
+            return SteadyState(found[0], found[1], steps + found[2])
+        y, _ = advance(field, 0.0, y, time)  # let time bring it nearer, then try again
+        time *= 2.0
+    net = np.abs(field(at, y))[live] / np.maximum(field.size[live], 1e-300)
+    worst = int(live[int(np.argmax(net))])
+    raise field.error(
+        at,
+        f"no steady state of the constant infusion: '{field.equations.layout.states[worst]}' does not settle",
+        "check that every infused state is eliminated faster than the infusion fills it",
+    )
+
+
+def _balance(field: Field, at: float, y: F8, live: NDArray[np.intp], tolerance: float) -> tuple[F8, float, int] | None:
+    """Newton on f + r = 0 from `y`; None if it does not settle on a finite, non-negative balance."""
+    low = np.minimum(y, 0.0) - 1e-9 * np.maximum(field.size, 1e-300)
+    best, result = math.inf, None
+    for step in range(_NEWTON):
+        try:
+            f = field(at, y)
+        except SolverError:
+            return None
+        j = field.jacobian(at, y)
+        turnover = np.abs(j) @ np.abs(y) + np.abs(field.rate)
+        moving = live[turnover[live] > 0]
+        residual = float(np.max(np.abs(f[moving]) / turnover[moving], initial=0.0))
+        if residual < best:
+            best, result = residual, (y.copy(), residual, step)
+        elif best <= tolerance:
+            break
+        if residual <= 1e-15:
+            break
+        change = np.linalg.lstsq(j[np.ix_(live, live)], -f[live], rcond=1e-14)[0]
+        y = y.copy()
+        y[live] += change
+        if not np.isfinite(y).all() or (y < low).any():
+            return None
+    return result if best <= tolerance else None
+
+
+def _period(field: Field, pattern: Pattern, y: F8) -> F8:
+    """One period of the pattern from just before its entries at offset 0."""
+    field.rate[:] = 0.0
+    for _, kind, state, value in pattern.entries:  # rates carry over from the period before
+        if kind == Kind.RATE:
+            field.rate[state] = value
+    y, now = y.copy(), 0.0
+    for offset, kind, state, value in pattern.entries:
+        if offset > now:
+            y, _ = advance(field, now, y, offset)
+            now = offset
+        if kind == Kind.RATE:
+            field.rate[state] = value
+        elif not field.off[state]:
+            y[state] += value
+    y, _ = advance(field, now, y, pattern.period)
+    return y
+
+
+def _residual(field: Field, after: F8, before: F8) -> float:
+    return float(np.max(np.abs(after - before) / np.maximum(field.size, 1e-300), initial=0.0))
+
+
+def _slope(field: Field, pattern: Pattern, y: F8, after: F8, live: NDArray[np.intp]) -> F8:
+    """Differentiate the period map by differences (the map is smooth at the integrator's tolerance)."""
+    largest = float(field.size.max(initial=0.0)) or 1.0
+    columns = np.empty((len(live), len(live)))
+    for k, i in enumerate(live):
+        step = 1e-4 * (field.size[i] or 1e-6 * largest)
+        nudged = y.copy()
+        nudged[i] += step
+        columns[:, k] = (_period(field, pattern, nudged) - after)[live] / step
+    return columns
+
+
+def resolve(equations: Compiled, p: F8, timeline: Timeline, settings: Settings) -> Timeline:
+    """Replace every STEADY operation by SET (or ADD) operations with the steady state found.
+
+    Parameters
+    ----------
+    equations : Compiled
+    p : ndarray of float64
+        Parameter vector at the start of the run.
+    timeline : Timeline
+    settings : Settings
+        The relative tolerance is tightened to 1e-10 at most, as errors grow by half-life over period.
+
+    Returns
+    -------
+    Timeline
+        Without STEADY operations.
+
+    Raises
+    ------
+    SolverError
+        If a pattern has no steady state.
+    """
+    if not (timeline.kind == Kind.STEADY).any():
+        return timeline
+    tight = replace(settings, rtol=min(settings.rtol, 1e-10))
+    tracker = Field(equations, p, tight)
+    known: dict[tuple[object, ...], F8] = {}
+    ops: list[Op] = []
+    for op in timeline.ops():
+        if op.kind == Kind.INPUT:
+            tracker.set_input(op.which, op.value, op.slope, op.time)
+        elif op.kind == Kind.RESET:
+            tracker.off[:] = False
+        elif op.kind in (Kind.OFF, Kind.ON):
+            tracker.off[op.which] = op.kind == Kind.OFF
+        if op.kind != Kind.STEADY:
+            ops.append(op)
+            continue
+        pattern = timeline.pattern(op.which)
+        inputs = tracker.inputs_at(op.time)
+        key = (pattern, inputs.tobytes(), tracker.off.tobytes(), op.time)
+        if key not in known:
+            field = Field(equations, tracker.p, tight, frozen=op.time)
+            for index, value in enumerate(inputs):
+                field.set_input(index, float(value), 0.0, op.time)
+            field.off[:] = tracker.off
+            start = equations.initial(field.p)
+            solve = periodic_state if pattern.period > 0 else constant_state
+            known[key] = solve(field, pattern, start, 1e-9).y
+        kind = Kind.ADD if op.value else Kind.SET
+        ops += [Op(op.time, kind, i, float(v)) for i, v in enumerate(known[key]) if v or kind == Kind.SET]
+    patterns: list[Pattern] = []
+    return Timeline.build(timeline.start, ops, patterns)

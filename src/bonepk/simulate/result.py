@@ -1,0 +1,70 @@
+"""Results as xarray: values with units and labels, and all it takes to make them again.
+
+Attributes are numbers and strings only, so that a result goes to netCDF as it is; what has a
+shape (doses, parameters) is JSON in a string.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from bonepk import __version__
+from bonepk.engine.integrate import Trace
+from bonepk.model.system import System
+from bonepk.simulate.calendar import MONTH, per_day
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["attributes", "dataset"]
+
+
+def attributes(system: System, about: Mapping[str, Any]) -> dict[str, Any]:
+    """Attributes of a result: model, version, and `about` with mappings and lists as JSON."""
+    out: dict[str, Any] = {
+        "model": system.name,
+        "title": system.title,
+        "components": ", ".join(system.components),
+        "model_hash": system.hash,
+        "bonepk_version": __version__,
+        "time_unit": system.time_unit,
+        "month": f"{MONTH} days",
+    }
+    for name, value in about.items():
+        out[name] = value if isinstance(value, (str, int, float)) else json.dumps(value)
+    return out
+
+
+def dataset(system: System, trace: Trace, states: bool, about: Mapping[str, Any]) -> xr.Dataset:
+    """Label what a run recorded.
+
+    Parameters
+    ----------
+    system : System
+    trace : Trace
+    states : bool
+        Keep the states too.
+    about : mapping
+        For the attributes.
+
+    Returns
+    -------
+    xarray.Dataset
+    """
+    import xarray as xr
+
+    columns: dict[str, Any] = {}
+    for j, output in enumerate(system.outputs):
+        notes = {"units": output.unit, "long_name": output.label or output.name}
+        columns[output.name] = ("time", trace.outputs[:, j], notes)
+    if states:
+        for j, state in enumerate(system.states):
+            if state.name in columns:
+                continue  # an output of the same name is the state as its author reports it
+            columns[state.name] = ("time", trace.y[:, j], {"units": state.unit, "long_name": state.label or state.name})
+    time = ("time", trace.t, {"units": system.time_unit, "long_name": "time since the start of the study"})
+    months = trace.t / (per_day(system.time_unit) * MONTH)
+    month = ("time", months, {"units": "month", "long_name": "months since the start of the study"})
+    return xr.Dataset(columns, coords={"time": time, "month": month}, attrs=attributes(system, about))

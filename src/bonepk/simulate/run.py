@@ -1,0 +1,240 @@
+"""One model, one plan, one labelled result."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bonepk.engine import Compiled, compile_system
+from bonepk.engine.integrate import integrate
+from bonepk.errors import Fault, Faults, NotFoundError, RegimenError, near
+from bonepk.model.expr import evaluate, substitute
+from bonepk.model.system import System
+from bonepk.simulate.calendar import MONTH, WEEK, YEAR, days_of, in_words, per_day
+from bonepk.simulate.events import schedule
+from bonepk.simulate.plan import Plan
+from bonepk.simulate.regimen import regimen_of
+from bonepk.simulate.result import dataset
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from numpy.typing import NDArray
+
+__all__ = ["compiled_for", "overrides_of", "simulate", "start_of"]
+
+
+@functools.lru_cache(maxsize=32)
+def _compiled(system: System, backend: Any, linear: tuple[str, ...]) -> Compiled:
+    return compile_system(system, backend, linear)
+
+
+def compiled_for(system: System, linear: Sequence[str] = (), backend: str = "auto") -> Compiled:
+    """Compile a system, or take it from the last few compiled in this process."""
+    return _compiled(system, backend, tuple(linear))
+
+
+def overrides_of(
+    system: System, parameters: Mapping[str, float] | None, inputs: Mapping[str, float] | None
+) -> dict[str, float]:
+    """Check values given by name against a model.
+
+    Returns
+    -------
+    dict of str to float
+        Parameters and inputs together.
+
+    Raises
+    ------
+    NotFoundError
+        With every name that the model does not have, and every value that is not a finite number.
+    """
+    faults = Faults()
+    out: dict[str, float] = {}
+    for what, given, known, other in (
+        ("parameter", parameters, system.parameter_names, system.input_names),
+        ("input", inputs, system.input_names, system.parameter_names),
+    ):
+        for name, value in (given or {}).items():
+            if name not in known:
+                hint = f"it is a{'n input' if what == 'parameter' else ' parameter'}" if name in other else ""
+                faults.add(f"{what} '{name}'", f"not in model '{system.name}'", "", hint or near(name, known))
+                continue
+            try:
+                number = float(value)
+            except (TypeError, ValueError):
+                number = math.nan
+            if not math.isfinite(number):
+                faults.add(f"{what} '{name}'", f"{value!r}", "a finite number")
+            out[name] = number
+    faults.raise_as(NotFoundError)
+    return out
+
+
+def start_of(system: System, values: Mapping[str, float], history: bool) -> float:
+    """Model time at which the initial state holds: the start of the model's history, or 0."""
+    if not history or system.history_start is None:
+        return 0.0
+    flat = substitute([system.history_start], system.definitions)
+    return float(evaluate(flat, {**system.values, **values, "t": 0.0})[0])
+
+
+def simulate(
+    model: System,
+    plan: Plan | None = None,
+    *,
+    years: float | None = None,
+    months: float | None = None,
+    days: float | None = None,
+    times: Iterable[float | str] | None = None,
+    every: float | str | None = None,
+    parameters: Mapping[str, float] | None = None,
+    inputs: Mapping[str, float] | None = None,
+    states: bool = False,
+    history: bool = True,
+    method: str = "LSODA",
+    rtol: float = 1e-8,
+    atol: float | NDArray[np.float64] | None = None,
+    max_step: float = math.inf,
+    max_steps: int = 100_000,
+    backend: str = "auto",
+) -> xr.Dataset:
+    """Run a model under a plan.
+
+    Parameters
+    ----------
+    model : System
+        From `bonepk.load`.
+    plan : Plan, optional
+        Doses and switches; none by default.
+    years, months, days : float, optional
+        Length of the run from day 0 (their sum). Without it, and without `times`, to the end of the plan.
+    times : iterable of float or str, optional
+        Times to store instead of a grid: model time, or text such as ``"6 months"``; may be
+        negative, down to the start of the model's history.
+    every : float or str, optional
+        Spacing of the grid in days or as text; by default a month in runs of a year or more, else a
+        week, a day, an hour or a hundredth of the run. The end of the run is always stored.
+    parameters, inputs : mapping of str to float, optional
+        Values that replace the model's, in the model's units. Inputs may also be changed in time by
+        `bonepk.switch` in the plan.
+    states : bool
+        Store the states as well as the outputs.
+    history : bool
+        Begin at the start of the model's history, if it states one, and run up to day 0; else the
+        initial state holds at day 0 (or at the first event or stored time, if that is earlier).
+    method : {"LSODA", "BDF", "Radau"}
+    rtol : float
+    atol : float or ndarray, optional
+        By default scaled to the size of each state, see `bonepk.engine.flow`.
+    max_step : float
+        Longest step, in model time.
+    max_steps : int
+        Most steps between two stored times.
+    backend : {"auto", "llvm", "numpy"}
+        What the equations run on.
+
+    Returns
+    -------
+    xarray.Dataset
+        Dimension ``time`` in the model's unit with coordinate ``month``; outputs (and states) with
+        ``units`` and ``long_name``; attributes with plan, parameters, model hash, version and
+        solver. A stored time that coincides with a dose or switch shows the state just before it.
+
+    Raises
+    ------
+    RegimenError
+        If the plan does not fit the model, or no length is given.
+    NotFoundError
+        If a parameter or input is not in the model.
+    SolverError
+        If the integration stops early.
+    """
+    plan = plan if plan is not None else Plan()
+    if not isinstance(plan, Plan):
+        raise RegimenError(Fault("plan", f"a {type(plan).__name__}", "a plan made by bp.every, bp.dose and so on"))
+    values = overrides_of(model, parameters, inputs)
+    unit = per_day(model.time_unit)
+    grid = _times(unit, plan, years, months, days, times, every)
+    regimen = regimen_of(model, plan, grid.tolist(), values)
+    start = start_of(model, values, history)
+    if history and model.history_start is not None and len(grid) and grid[0] < min(start, regimen.first):
+        begins = in_words(min(start, regimen.first) / unit)
+        raise RegimenError(
+            Fault(
+                "times",
+                f"{in_words(grid[0] / unit)} is before the run",
+                f"it starts at {begins}",
+                "ask for later times",
+            )
+        )
+    start = min(start, regimen.first, float(grid[0]) if len(grid) else 0.0)
+    timeline = schedule(model, regimen.records, regimen.entries, regimen.tracks, values, start)
+    compiled = compiled_for(model, backend=backend)
+    p = compiled.parameter_vector(values)
+    trace = integrate(
+        compiled,
+        p,
+        timeline,
+        method=method,
+        rtol=rtol,
+        atol=atol,
+        max_step=max_step,
+        max_steps=max_steps,
+        time_unit=model.time_unit,
+    )
+    about = {
+        "plan": repr(plan),
+        "doses": regimen.table,
+        "parameters": {n: v for n, v in values.items() if n in model.parameter_names},
+        "inputs": {n: v for n, v in values.items() if n in model.input_names},
+        "start": start,
+        "method": method,
+        "rtol": rtol,
+        "atol": "scaled to each state" if atol is None else np.asarray(atol).tolist(),
+    }
+    return dataset(model, trace, states, about)
+
+
+def _times(
+    unit: float,
+    plan: Plan,
+    years: float | None,
+    months: float | None,
+    days: float | None,
+    times: Iterable[float | str] | None,
+    every: float | str | None,
+) -> NDArray[np.float64]:
+    """Model times to store, rising and distinct."""
+    said = [n for n, v in (("years", years), ("months", months), ("days", days), ("every", every)) if v is not None]
+    if times is not None:
+        if said:
+            raise RegimenError(Fault("times", f"given together with {' and '.join(said)}", "one of them"))
+        if isinstance(times, str):
+            times = [times]
+        grid = np.array([days_of(t, "times") * unit if isinstance(t, str) else float(t) for t in times])
+        if grid.ndim != 1 or not np.isfinite(grid).all():
+            raise RegimenError(Fault("times", "not a list of finite numbers"))
+        return np.unique(grid)
+    if years is None and months is None and days is None:
+        end = plan.end
+        if end <= 0:
+            raise RegimenError(Fault("simulate", "no length given", "years=, months=, days= or times="))
+    else:
+        end = (years or 0.0) * YEAR + (months or 0.0) * MONTH + (days or 0.0)
+        if not (math.isfinite(end) and end >= 0):
+            raise RegimenError(Fault("simulate", f"a run of {end:g} days", "a length not below 0"))
+    if every is not None:
+        step = days_of(every, "every")
+        if step <= 0:
+            raise RegimenError(Fault("every", f"{in_words(step)}", "a spacing above 0"))
+    else:
+        usual = [s for s in (MONTH, WEEK, 1.0, 1 / 24) if end / s >= (12 if s == MONTH else 24)]
+        step = usual[0] if usual else (end / 100 or 1.0)
+    grid = step * np.arange(math.floor(end / step + 1e-9) + 1)
+    if end - grid[-1] > 1e-9 * max(end, 1.0):
+        grid = np.append(grid, end)
+    return np.asarray(grid * unit, dtype=np.float64)
