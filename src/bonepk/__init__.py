@@ -14,11 +14,49 @@ __version__ = "0.1.0"
 _ROOMS = {
     "load": "bonepk.model",
     "models": "bonepk.model",
+    "area": "bonepk.simulate.endpoints",
+    "difference": "bonepk.simulate.endpoints",
+    "months_to_times": "bonepk.simulate.endpoints",
+    "nadir": "bonepk.simulate.endpoints",
+    "peak": "bonepk.simulate.endpoints",
+    "percent_change": "bonepk.simulate.endpoints",
+    "t_score": "bonepk.simulate.endpoints",
+    "time_below": "bonepk.simulate.endpoints",
+    "value_at": "bonepk.simulate.endpoints",
+    "Plan": "bonepk.simulate.plan",
+    "daily": "bonepk.simulate.plan",
+    "dose": "bonepk.simulate.plan",
+    "every": "bonepk.simulate.plan",
+    "infusion": "bonepk.simulate.plan",
+    "switch": "bonepk.simulate.plan",
+    "weekly": "bonepk.simulate.plan",
+    "read_nonmem": "bonepk.simulate.nonmem",
+    "simulate": "bonepk.simulate.run",
+    "simulate_records": "bonepk.simulate.nonmem",
 }
 
 if TYPE_CHECKING:
     from bonepk.model import load as load
     from bonepk.model import models as models
+    from bonepk.simulate.endpoints import area as area
+    from bonepk.simulate.endpoints import difference as difference
+    from bonepk.simulate.endpoints import months_to_times as months_to_times
+    from bonepk.simulate.endpoints import nadir as nadir
+    from bonepk.simulate.endpoints import peak as peak
+    from bonepk.simulate.endpoints import percent_change as percent_change
+    from bonepk.simulate.endpoints import t_score as t_score
+    from bonepk.simulate.endpoints import time_below as time_below
+    from bonepk.simulate.endpoints import value_at as value_at
+    from bonepk.simulate.nonmem import read_nonmem as read_nonmem
+    from bonepk.simulate.nonmem import simulate_records as simulate_records
+    from bonepk.simulate.plan import Plan as Plan
+    from bonepk.simulate.plan import daily as daily
+    from bonepk.simulate.plan import dose as dose
+    from bonepk.simulate.plan import every as every
+    from bonepk.simulate.plan import infusion as infusion
+    from bonepk.simulate.plan import switch as switch
+    from bonepk.simulate.plan import weekly as weekly
+    from bonepk.simulate.run import simulate as simulate
 
 __all__ = ["__version__", *sorted(_ROOMS)]
 
