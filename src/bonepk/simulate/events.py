@@ -40,7 +40,7 @@ class Entry:
         State units in one dose unit.
     bioavailability, lag : Expr
     duration, rate : Expr, optional
-        Modelled duration (time) and modelled rate (dose units per time).
+        Modelled duration (time) and modelled rate (state units per time).
     """
 
     name: str
@@ -220,7 +220,7 @@ class _Scheduler:
                 raise _missing(place, entry, "duration", duration)
             return _Dose(entry.state, amount, amount / duration if duration else 0.0, duration, lag)
         if record.rate:
-            rate = (record.rate if record.rate > 0 else rate) * entry.scale
+            rate = record.rate * entry.scale if record.rate > 0 else rate
             if not (math.isfinite(rate) and rate > 0):
                 raise _missing(place, entry, "rate", rate)
             return _Dose(entry.state, amount, rate, amount / rate, lag)

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bonepk.errors import BonepkError, Faults, RegimenError, near
+from bonepk.errors import Faults, RegimenError, UnitsError, near
 from bonepk.model.system import Route, System
-from bonepk.simulate.amounts import amount_in
+from bonepk.model.units import convert, read_quantity
 from bonepk.simulate.calendar import in_words, per_day
 from bonepk.simulate.covariates import Track
 from bonepk.simulate.events import MODELLED_DURATION, MODELLED_RATE, Entry, Record, entries_of
@@ -116,10 +116,8 @@ def regimen_of(system: System, plan: Plan, times: Sequence[float], constants: Ma
         if number is None:
             continue
         route = system.routes[number]
-        try:
-            amount = amount_in(course.amount, route.unit, f"{place} by '{_bare(route)}'", route.molar_mass)
-        except BonepkError as error:
-            faults.extend(error.faults)
+        amount = _amount(course, route, place, faults)
+        if amount is None:
             continue
         events += [(r.time, 2, r, "", 0.0) for r in _doses(course, route, number, amount, units)]
         table.append(
@@ -143,6 +141,28 @@ def regimen_of(system: System, plan: Plan, times: Sequence[float], constants: Ma
     events.sort(key=lambda e: e[:2])
     tracks = _tracks(system, constants, events)
     return Regimen(tuple(e[2] for e in events), tuple(entries), tracks, first, tuple(table))
+
+
+def _amount(course: Course, route: Route, place: str, faults: Faults) -> float | None:
+    """Amount of one dose in the route's unit."""
+    if not isinstance(course.amount, str):
+        return float(course.amount)
+    text = course.amount.strip()
+    try:
+        value, unit = read_quantity(text)
+        number = value if unit == "1" else convert(value, unit, route.unit, route.molar_mass)
+    except UnitsError as error:
+        for fault in error.faults:
+            if "molar mass" in fault.found:
+                found = f"{text} into '{route.into}' [{route.unit}] needs a molar mass"
+                faults.add(place, found, "", "add molar_mass to the route")
+            else:
+                faults.add(place, f"amount '{text}': {fault.found}", fault.expected, fault.cure)
+        return None
+    if number < 0:
+        faults.add(place, f"amount '{text}'", "an amount not below 0")
+        return None
+    return number
 
 
 def _doses(course: Course, route: Route, number: int, amount: float, units: float) -> list[Record]:
