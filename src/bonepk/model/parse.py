@@ -69,7 +69,7 @@ _BINARY = {ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div", ast.
 _COMPARE = {ast.Lt: "lt", ast.LtE: "le", ast.Gt: "gt", ast.GtE: "ge", ast.Eq: "eq", ast.NotEq: "ne"}
 
 
-class _Refused(Exception):
+class _RefusedError(Exception):
     def __init__(self, found: str, cure: str = "") -> None:
         self.found, self.cure = found, cure
 
@@ -111,7 +111,7 @@ def read_expression(text: str, place: str, faults: Faults) -> Expr | None:
     try:
         _scan(text)
         return _build(text)
-    except _Refused as refused:
+    except _RefusedError as refused:
         faults.add(place, refused.found, cure=refused.cure)
     return None
 
@@ -119,11 +119,11 @@ def read_expression(text: str, place: str, faults: Faults) -> Expr | None:
 def _scan(text: str) -> None:
     """Refuse what must not reach `ast.parse`, with the column and the cure."""
     if len(text) > MAX_LENGTH:
-        raise _Refused(
+        raise _RefusedError(
             f"expression of {len(text)} characters", f"at most {MAX_LENGTH}; split it into several [quantities]"
         )
     if not text.strip():
-        raise _Refused("empty expression", "write a number or a formula")
+        raise _RefusedError("empty expression", "write a number or a formula")
     depth = 0
     position = 0
     end = len(text.rstrip())
@@ -138,33 +138,35 @@ def _scan(text: str) -> None:
         elif match.lastgroup == "name":
             for word in re.split(r"\s*\.\s*", token):
                 _check_word(word, column)
-        elif token in "(":
+        elif token == "(":
             depth += 1
             if depth > MAX_BRACKETS:
-                raise _Refused(f"more than {MAX_BRACKETS} brackets open", "split it into several [quantities]")
+                raise _RefusedError(f"more than {MAX_BRACKETS} brackets open", "split it into several [quantities]")
         elif token == ")":
             depth -= 1
             if depth < 0:
-                raise _Refused(f"')' at column {column} closes nothing", "remove it or open a bracket before it")
+                raise _RefusedError(f"')' at column {column} closes nothing", "remove it or open a bracket before it")
         elif match.lastgroup == "other" or token in _CURES or token in {"->", "<<", ">>"}:
-            raise _Refused(f"{token!r} at column {column}", _CURES.get(token, "it has no meaning in an expression"))
+            raise _RefusedError(
+                f"{token!r} at column {column}", _CURES.get(token, "it has no meaning in an expression")
+            )
     if depth:
-        raise _Refused(f"{depth} bracket(s) not closed", "add ')'")
+        raise _RefusedError(f"{depth} bracket(s) not closed", "add ')'")
 
 
 def _check_number(token: str, following: str, column: int) -> None:
     if following.isalnum() or following == "_":
-        raise _Refused(f"'{token}{following}' at column {column}", "write products with *, as 2*x")
+        raise _RefusedError(f"'{token}{following}' at column {column}", "write products with *, as 2*x")
     if not math.isfinite(float(token)):
         shown = token if len(token) <= 20 else token[:17] + "..."
-        raise _Refused(f"number {shown} at column {column} is too large", "numbers stay below 1.8e308")
+        raise _RefusedError(f"number {shown} at column {column} is too large", "numbers stay below 1.8e308")
 
 
 def _check_word(word: str, column: int) -> None:
     if word.startswith("__"):
-        raise _Refused(f"name '{word}' at column {column}", "names do not begin with two underscores")
+        raise _RefusedError(f"name '{word}' at column {column}", "names do not begin with two underscores")
     if keyword.iskeyword(word) and word not in {"and", "or", "not"}:
-        raise _Refused(f"'{word}' at column {column}", _WORD_CURES.get(word, "it has no meaning in an expression"))
+        raise _RefusedError(f"'{word}' at column {column}", _WORD_CURES.get(word, "it has no meaning in an expression"))
 
 
 def _build(text: str) -> Expr:
@@ -173,7 +175,7 @@ def _build(text: str) -> Expr:
         tree = ast.parse(line, mode="eval").body
     except SyntaxError as error:
         at = f" at column {error.offset}" if error.offset else ""
-        raise _Refused(f"cannot read '{_short(line)}'{at}", "is an operator or a comma missing?") from None
+        raise _RefusedError(f"cannot read '{_short(line)}'{at}", "is an operator or a comma missing?") from None
     except (RecursionError, MemoryError, ValueError):
         raise _too_deep() from None
     counter = [0]
@@ -183,8 +185,8 @@ def _build(text: str) -> Expr:
         raise _too_deep() from None
 
 
-def _too_deep() -> _Refused:
-    return _Refused(f"nested more than {MAX_DEPTH} levels deep", "split it into several [quantities]")
+def _too_deep() -> _RefusedError:
+    return _RefusedError(f"nested more than {MAX_DEPTH} levels deep", "split it into several [quantities]")
 
 
 def _short(text: str) -> str:
@@ -196,7 +198,7 @@ def _convert(node: ast.expr, depth: int, counter: list[int]) -> Expr:
         raise _too_deep()
     counter[0] += 1
     if counter[0] > MAX_NODES:
-        raise _Refused(f"more than {MAX_NODES} names, numbers and operators", "split it into several [quantities]")
+        raise _RefusedError(f"more than {MAX_NODES} names, numbers and operators", "split it into several [quantities]")
     try:
         match node:
             case ast.Constant(value=int() | float() as value) if not isinstance(value, bool):
@@ -218,7 +220,7 @@ def _convert(node: ast.expr, depth: int, counter: list[int]) -> Expr:
                 a, b = _convert(left, depth + 1, counter), _convert(right, depth + 1, counter)
                 return call(_COMPARE[type(op)], a, b)
             case ast.Compare(ops=[_, _, *_]):
-                raise _Refused(f"chained comparison '{_short(ast.unparse(node))}'", "write 'a < b and b < c'")
+                raise _RefusedError(f"chained comparison '{_short(ast.unparse(node))}'", "write 'a < b and b < c'")
             case ast.BoolOp(op=op, values=values):
                 word = "and" if isinstance(op, ast.And) else "or"
                 total, *rest = (_convert(v, depth + 1, counter) for v in values)
@@ -228,13 +230,13 @@ def _convert(node: ast.expr, depth: int, counter: list[int]) -> Expr:
             case ast.Call(func=ast.Name(id=name), args=args, keywords=[]):
                 return _call(name, [_convert(a, depth + 1, counter) for a in args])
             case ast.Call():
-                raise _Refused(f"call of '{_short(ast.unparse(node.func))}'", "call one of the listed functions")
+                raise _RefusedError(f"call of '{_short(ast.unparse(node.func))}'", "call one of the listed functions")
             case ast.Attribute():
-                raise _Refused(f"'{_short(ast.unparse(node))}'", "a dot joins one component's name and one symbol")
+                raise _RefusedError(f"'{_short(ast.unparse(node))}'", "a dot joins one component's name and one symbol")
             case _:
-                raise _Refused(f"'{_short(ast.unparse(node))}' is not an arithmetic expression", _EXPECTED)
+                raise _RefusedError(f"'{_short(ast.unparse(node))}' is not an arithmetic expression", _EXPECTED)
     except ValueError as error:  # constants without a finite value
-        raise _Refused(str(error), "every constant must be a finite number") from None
+        raise _RefusedError(str(error), "every constant must be a finite number") from None
 
 
 _EXPECTED = "use names, numbers, + - * / **, comparisons, and/or/not and the listed functions"
@@ -244,14 +246,14 @@ def _symbol(name: str) -> Expr:
     if name == "pi":
         return num(math.pi)
     if name in FUNCTION_NAMES:
-        raise _Refused(f"function '{name}' without arguments", f"write {name}(...)")
+        raise _RefusedError(f"function '{name}' without arguments", f"write {name}(...)")
     return sym(name)
 
 
 def _call(name: str, args: list[Expr]) -> Expr:
     if name not in FUNCTION_NAMES:
         cure = near(name, FUNCTION_NAMES) or f"known are {', '.join(sorted(FUNCTION_NAMES))}; products need a *"
-        raise _Refused(f"unknown function '{name}'", cure)
+        raise _RefusedError(f"unknown function '{name}'", cure)
     if name in {"min", "max"} and len(args) >= 2:
         total = args[0]
         for item in args[1:]:
@@ -260,7 +262,7 @@ def _call(name: str, args: list[Expr]) -> Expr:
     needed = _COMPOSITE.get(name) or FUNCTIONS[name]
     if len(args) != needed:
         more = " or more" if name in {"min", "max"} else ""
-        raise _Refused(f"'{name}' with {len(args)} argument(s)", f"it takes {needed}{more}")
+        raise _RefusedError(f"'{name}' with {len(args)} argument(s)", f"it takes {needed}{more}")
     if name == "where":
         return where(*args)
     if name == "hill":

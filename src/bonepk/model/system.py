@@ -52,8 +52,8 @@ class Parameter:
     label: str = ""
     low: float | None = None
     high: float | None = None
-    file: str = ""
-    line: int = 0
+    file: str = field(default="", compare=False)
+    line: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True)

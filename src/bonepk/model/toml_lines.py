@@ -178,7 +178,7 @@ class _Scanner:
                     prefix = self._header()
                 else:
                     self._pair(prefix)
-        except (_Stop, RecursionError):
+        except (_StopError, RecursionError):
             return
 
     def _line_here(self) -> int:
@@ -189,7 +189,7 @@ class _Scanner:
     def _skip(self, pattern: re.Pattern[str]) -> str:
         match = pattern.match(self.text, self._at)
         if match is None:
-            raise _Stop
+            raise _StopError
         self._at = match.end()
         return match.group()
 
@@ -198,7 +198,7 @@ class _Scanner:
         while True:
             match = _KEY.match(self.text, self._at)
             if match is None:
-                raise _Stop
+                raise _StopError
             self._at = match.end()
             name = match.group(match.lastgroup or 0)
             names.append(_unescape(name) if match.lastgroup == "basic" else name)
@@ -241,7 +241,7 @@ class _Scanner:
         key = (*prefix, *self._name())
         self._note(key, line)
         if self.text[self._at : self._at + 1] != "=":
-            raise _Stop
+            raise _StopError
         self._at += 1
         self._value(key)
 
@@ -286,7 +286,7 @@ class _Scanner:
                 self._at += 1
 
 
-class _Stop(Exception):
+class _StopError(Exception):
     pass
 
 
