@@ -130,7 +130,7 @@ class _Composer:
         for c in self.all:
             parameters += [replace(p, name=self._declare(c, "parameters", p.name, p.unit)) for p in c.parameters]
             inputs += [replace(i, name=self._declare(c, "inputs", i.name, i.unit)) for i in c.inputs]
-        self.constant = {item.name for item in (*parameters, *inputs)}
+        self.constant = {p.name for p in parameters} | {i.name for i in inputs}
         return parameters, inputs
 
     def _states_declared(self) -> list[State]:
@@ -158,10 +158,9 @@ class _Composer:
                 filled[target].append(expr)
         labels = {self.scope.qualified(c, s.name): s for c in self.all for s in c.slots}
         made = []
-        for name, entries in filled.items():
-            total = entries[0]
-            for entry in entries[1:]:
-                total = total + entry if combine[name][0] == "sum" else total * entry
+        for name, (total, *entries) in filled.items():
+            for expr in entries:
+                total = total + expr if combine[name][0] == "sum" else total * expr
             made.append(Named(name, total, labels[name].unit, labels[name].label))
         return made
 
@@ -173,14 +172,11 @@ class _Composer:
             self._only_constants(
                 item.expr, self.place_of[item.name], "a derived value", "move it to [quantities]", allowed
             )
-        order = in_order({n: d.expr for n, d in {**derived, **quantities}.items()}, self.place_of, self.faults)
+        everything = {**derived, **quantities}
+        order = in_order({n: d.expr for n, d in everything.items()}, self.place_of, self.faults)
         filled = {s.name for s in slots}  # each entry of a slot has its own claim
-        definitions = [
-            Claim(self.place_of[n], item.expr, item.unit, name=n)
-            for n in order
-            if (item := derived.get(n) or quantities[n]).name not in filled
-        ]
-        self.claims[:0] = definitions
+        items = [everything[n] for n in order if n not in filled]
+        self.claims[:0] = [Claim(self.place_of[i.name], i.expr, i.unit, name=i.name) for i in items]
         self.constant |= derived.keys()
         return [derived[n] for n in order if n in derived], [quantities[n] for n in order if n in quantities]
 
@@ -253,7 +249,7 @@ class _Composer:
         return fluxes, [balance.get(s.name, ZERO) for s in states]
 
     def _end(self, c: Component, name: str, place: str) -> str:
-        """Joined name of a component's own state at an end of a flux."""
+        """Find the component's own state at an end of a flux."""
         if not name:
             return ""
         found = self.scope.find(c, name, "states")
@@ -332,7 +328,8 @@ class _Composer:
 
     def _outputs(self) -> list[Output]:
         made = []
-        labels = {self.scope.qualified(c, i.name): i.label for c in self.all for i in (*c.states, *c.quantities)}
+        labels = {self.scope.qualified(c, s.name): s.label for c in self.all for s in c.states}
+        labels |= {self.scope.qualified(c, q.name): q.label for c in self.all for q in c.quantities}
         for c in self.all:
             for output in c.outputs:
                 place = c.place("outputs", output.name)

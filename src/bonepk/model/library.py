@@ -11,13 +11,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bonepk.errors import BonepkError, Fault, Faults, ModelTextError, NotFoundError, near
+from bonepk.errors import Fault, Faults, ModelTextError, NotFoundError, near
 from bonepk.model.component import KINDS, Component
 from bonepk.model.compose import compose
 from bonepk.model.sets import ParameterSet, apply_set, read_set, with_values
 from bonepk.model.system import System
 from bonepk.model.text import read_component
-from bonepk.model.toml_lines import read_toml, shown_path
+from bonepk.model.toml_lines import shown_path
 
 __all__ = ["ModelInfo", "components_of", "find_set", "folders", "load", "models"]
 

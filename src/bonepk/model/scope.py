@@ -40,7 +40,7 @@ class Scope:
         return name if component is self.core else f"{component.name}.{name}"
 
     def find(self, component: Component, name: str, kind: str = "") -> str | None:
-        """Joined name of what `name` means in `component`, or None.
+        """Find the joined name of what `name` means in `component`, or None.
 
         With `kind` (``"states"``, ``"slots"``) only names of that table count.
         """

@@ -270,9 +270,8 @@ def _matrix(
 def set_text(chosen: ParameterSet) -> str:
     """TOML text of a set; the same set always gives the same bytes."""
     lines = ['kind = "set"']
-    for key in ("title", "model", "model_hash", "evidence_hash", "notes"):
-        if value := getattr(chosen, key):
-            lines.append(f"{key} = {_quoted(value)}")
+    heads = ("title", "model", "model_hash", "evidence_hash", "notes")
+    lines += [f"{key} = {_quoted(getattr(chosen, key))}" for key in heads if getattr(chosen, key)]
     lines += ["", "[values]"]
     for item in chosen.values:
         parts = [f"value = {item.value!r}"]

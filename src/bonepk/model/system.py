@@ -7,11 +7,11 @@ with the file's name (``denosumab.CL``); the core's are bare.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from bonepk.model.expr import Expr, substitute
+from bonepk.model.expr import Expr, substitute, topological
 
 __all__ = [
     "TIME",
@@ -218,17 +218,18 @@ class System:
     def structure_hash(self) -> str:
         """Hash of the equations alone: the same code serves any parameter values."""
         lines = [f"time {self.time_unit}"]
-        lines += [f"state {s.name} [{s.unit}] = {e}" for s, e in zip(self.states, self.flat_initial, strict=True)]
+        lines += [f"state {s.name} [{s.unit}]" for s in self.states]
         lines += [f"parameter {p.name} [{p.unit}]" for p in self.parameters]
         lines += [f"input {i.name} [{i.unit}]" for i in self.inputs]
-        lines += [f"{d.name} = {d.expr}" for d in (*self.derived, *self.quantities)]
-        lines += [f"d {s.name} = {r}" for s, r in zip(self.states, self.rates, strict=True)]
-        lines += [f"output {o.name} [{o.unit}] = {o.expr}" for o in self.outputs]
-        lines += [
-            f"route {r.name} {r.into} {r.unit} {r.scale!r} {r.bioavailability} {r.lag} {r.duration} {r.rate}"
-            for r in self.routes
-        ]
-        lines.append(f"history {self.history_start}")
+        lines += [f"definition {d.name}" for d in (*self.derived, *self.quantities)]
+        lines += [f"output {o.name} [{o.unit}]" for o in self.outputs]
+        lines += [f"route {r.name} {r.drug} {r.into} {r.unit} {r.scale!r}" for r in self.routes]
+        optional = [e for r in self.routes for e in (r.bioavailability, r.lag, r.duration, r.rate)]
+        optional.append(self.history_start)
+        lines += [f"present {[e is not None for e in optional]}"]
+        exprs = [s.initial for s in self.states] + [d.expr for d in (*self.derived, *self.quantities)]
+        exprs += [*self.rates, *(o.expr for o in self.outputs), *(e for e in optional if e is not None)]
+        lines += _graph_lines(exprs)
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
     @cached_property
@@ -237,3 +238,11 @@ class System:
         lines = [self.structure_hash]
         lines += [f"{name} {value!r}" for name, value in self.values.items()]
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _graph_lines(exprs: Sequence[Expr]) -> list[str]:
+    """One line a distinct node: linear where written-out text could grow without bound."""
+    order = topological(exprs)
+    rank = {id(node): i for i, node in enumerate(order)}
+    lines = [f"{n.op} {n.name} {n.value!r} {[rank[id(a)] for a in n.args]}" for n in order]
+    return [*lines, f"roots {[rank[id(e)] for e in exprs]}"]

@@ -11,60 +11,27 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bonepk.errors import Fault, Faults, ModelTextError, near
-from bonepk.model.component import KINDS, Component, RouteText, Slot
+from bonepk.errors import Faults, ModelTextError, near
+from bonepk.model.component import KINDS, Component
 from bonepk.model.expr import Expr, num
-from bonepk.model.parse import FUNCTION_NAMES, is_name, read_expression
-from bonepk.model.system import TIME, Flux, Input, Named, Output, Parameter, Reference, State
+from bonepk.model.parse import is_name, read_expression
+from bonepk.model.schema import (
+    EXPRESSIONS,
+    HEAD,
+    MAKERS,
+    MISSING,
+    NUMBERS,
+    ONLY_FOR,
+    RESERVED,
+    SYMBOL_TABLES,
+    TABLES,
+    UNSOURCED,
+)
+from bonepk.model.system import TIME, Parameter
 from bonepk.model.toml_lines import Lines, read_toml
 from bonepk.model.units import check_unit
 
-__all__ = ["RESERVED", "read_component", "read_component_text"]
-
-RESERVED = frozenset({TIME, "pi"}) | FUNCTION_NAMES
-"""Names that mean something in every expression."""
-
-_HEAD = {
-    "kind": str,
-    "title": str,
-    "time": str,
-    "authors": list,
-    "doi": str,
-    "notes": str,
-    "for": (str, list),
-    "based_on": str,
-    "modules": list,
-    "steady": bool,
-    "history": (str, int, float),
-    "hidden_units": str,
-}
-# table -> (required keys, optional keys, the key that a bare string or number stands for)
-_TABLES: dict[str, tuple[tuple[str, ...], tuple[str, ...], str]] = {
-    "references": (("text",), ("doi",), "text"),
-    "parameters": (("value", "unit", "source"), ("label", "range", "note"), ""),
-    "inputs": (("value", "unit"), ("label",), ""),
-    "derived": (("expr",), ("unit", "label"), "expr"),
-    "states": (("initial", "unit"), ("label", "nonnegative"), ""),
-    "quantities": (("expr",), ("unit", "label"), "expr"),
-    "fluxes": (("rate",), ("from", "to", "gain", "label"), ""),
-    "rates": (("expr",), ("label",), "expr"),
-    "slots": (("combine", "neutral", "unit"), ("label",), ""),
-    "modifies": (("expr",), ("label",), "expr"),
-    "routes": (("into",), ("unit", "bioavailability", "lag", "duration", "rate", "molar_mass", "drug", "label"), ""),
-    "outputs": (("expr",), ("unit", "label"), "expr"),
-}
-_SYMBOL_TABLES = ("parameters", "inputs", "derived", "states", "quantities", "slots")
-_NUMBERS = {"value", "neutral", "molar_mass"}
-_EXPRESSIONS = {"expr", "initial", "rate", "gain", "bioavailability", "lag", "duration"}
-_UNSOURCED = {"fitted", "assumed", "fixed"}
-_ONLY_FOR = {
-    "for": ("drug", "module", "template"),
-    "steady": ("core", "literature"),
-    "history": ("core", "literature"),
-    "hidden_units": ("literature",),
-    "slots": ("core", "module"),
-    "modifies": ("drug", "module", "template"),
-}
+__all__ = ["read_component", "read_component_text"]
 
 FindTemplate = Callable[[str], Path | None]
 
@@ -79,13 +46,13 @@ class _Document:
     def over(self, template: _Document) -> _Document:
         own = self._sources[0]
         joined = _Document(dict(template.data), own[1])
-        renewed = {n for t in _SYMBOL_TABLES if isinstance(own[0].get(t), dict) for n in own[0][t]}
-        for table in _SYMBOL_TABLES:  # a parameter may come back as a state
+        renewed = {n for t in SYMBOL_TABLES if isinstance(own[0].get(t), dict) for n in own[0][t]}
+        for table in SYMBOL_TABLES:  # a parameter may come back as a state
             if isinstance(joined.data.get(table), dict):
                 joined.data[table] = {n: e for n, e in joined.data[table].items() if n not in renewed}
         for key, value in own[0].items():
             below = joined.data.get(key)
-            both_tables = key in _TABLES and isinstance(value, dict) and isinstance(below, dict)
+            both_tables = key in TABLES and isinstance(value, dict) and isinstance(below, dict)
             joined.data[key] = {**below, **value} if both_tables else value  # type: ignore[dict-item]
         joined._sources = [own, *template._sources]
         return joined
@@ -174,12 +141,12 @@ class _Reader:
 
     def run(self) -> Component:
         self._head()
-        for table in _TABLES:
+        for table in TABLES:
             self.entries[table] = self._table(table)
         self._names()
-        built = {table: self._build(table) for table in _TABLES}
+        built = {table: self._build(table) for table in TABLES}
         self._sources(built["parameters"])
-        places = {(t, n): self.doc.place(t, n) for t in _TABLES for n in self.entries[t]}
+        places: dict[tuple[str, ...], str] = {(t, n): self.doc.place(t, n) for t in TABLES for n in self.entries[t]}
         places |= {(key,): self.doc.place(key) for key in self.data}
         written_for = self.data.get("for", ())
         return Component(
@@ -202,14 +169,14 @@ class _Reader:
         )
 
     def _head(self) -> None:
-        known = {*_HEAD, *_TABLES}
+        known = {*HEAD, *TABLES}
         for key, value in self.data.items():
             place = self.doc.place(key)
             if key not in known:
                 self._add(place, f"unknown key '{key}'", near(key, known) or f"known are {', '.join(sorted(known))}")
-            elif key in _HEAD and (not isinstance(value, _HEAD[key]) or (key != "steady" and isinstance(value, bool))):
-                kind = _HEAD[key]
-                names = [_type_name(k) for k in (kind if isinstance(kind, tuple) else (kind,))]
+            elif key in HEAD and (not isinstance(value, HEAD[key]) or (key != "steady" and isinstance(value, bool))):
+                types = HEAD[key]
+                names = [_type_name(k) for k in (types if isinstance(types, tuple) else (types,))]
                 self._add(place, f"'{key}' is {_describe(value)}", expected=" or ".join(names))
         kind = self.data.get("kind")
         if kind not in KINDS:
@@ -221,7 +188,7 @@ class _Reader:
             if key not in self.data:
                 cure = 'add time = "day", or the unit of this model' if key == "time" else 'add title = "..."'
                 self._add(self.doc.place(), f"no '{key}'", cure)
-        for key, kinds in _ONLY_FOR.items():
+        for key, kinds in ONLY_FOR.items():
             if key in self.data and self.kind not in kinds:
                 self._add(self.doc.place(key), f"'{key}' in a {self.kind} file", expected=f"only in {', '.join(kinds)}")
         if isinstance(time := self.data.get("time"), str):
@@ -247,7 +214,7 @@ class _Reader:
 
     def _table(self, table: str) -> dict[str, dict[str, Any]]:
         """Entries as tables, with unknown and missing keys reported."""
-        required, optional, short = _TABLES[table]
+        required, optional, short = TABLES[table]
         raw = self.data.get(table, {})
         if not isinstance(raw, dict):
             self._add(self.doc.place(table), f"'{table}' is {_describe(raw)}", f"write it as a table, [{table}]")
@@ -273,16 +240,16 @@ class _Reader:
                     )
             for key in required:
                 if key not in entry:
-                    self._add(place, f"no '{key}'", _MISSING.get((table, key), f"add {key} = ..."))
+                    self._add(place, f"no '{key}'", MISSING.get((table, key), f"add {key} = ..."))
             entries[name] = {k: self._value(table, name, k, v) for k, v in entry.items()}
         return entries
 
     def _value(self, table: str, name: str, key: str, value: Any) -> Any:
         """One value of an entry in its type; None, with a fault, if it is of another."""
         place = self.doc.place(table, name, key)
-        if key in _EXPRESSIONS:
+        if key in EXPRESSIONS:
             return self._expression(value, table, name, key)
-        if key in _NUMBERS:
+        if key in NUMBERS:
             return self._number(value, place, key)
         if key == "nonnegative":
             if not isinstance(value, bool):
@@ -328,15 +295,15 @@ class _Reader:
         return None if number is None else num(number)
 
     def _names(self) -> None:
-        """Identifiers, reserved words, and one meaning for each symbol."""
+        """Check identifiers, reserved words, and that each symbol has one meaning."""
         seen: dict[str, str] = {}
-        for table in _TABLES:
+        for table in TABLES:
             for name in self.entries[table]:
                 place = self.doc.place(table, name)
                 bare = name.replace(".", "_") if table == "modifies" else name
                 if table != "references" and not is_name(bare):
                     self._add(place, f"name '{name}'", "use letters, digits and _, no keyword, no digit first")
-                if table not in _SYMBOL_TABLES:
+                if table not in SYMBOL_TABLES:
                     continue
                 if name in RESERVED:
                     meaning = "model time" if name == TIME else "the number" if name == "pi" else "a function"
@@ -371,31 +338,21 @@ class _Reader:
                 continue
             place = self.doc.place("parameters", p.name)
             word = p.source.split()[0].rstrip(",;:.") if p.source.split() else ""
-            if word in _UNSOURCED:
+            if word in UNSOURCED:
                 if not p.note.strip():
                     self._add(place, f"source '{word}' without a note", 'add note = "..." that says from what or why')
             elif word not in keys:
-                cure = near(word, (*keys, *_UNSOURCED)) or "add it to [references], or say fitted, assumed or fixed"
+                cure = near(word, (*keys, *UNSOURCED)) or "add it to [references], or say fitted, assumed or fixed"
                 self._add(place, f"source '{p.source}' names no reference", cure)
 
     def _build(self, table: str) -> Any:
         """Values of one table; entries with missing parts stand in with blanks, as faults were noted."""
-        make = _MAKERS[table]
+        make = MAKERS[table]
         made = []
         for name, entry in self.entries[table].items():
             filled = {k: v for k, v in entry.items() if v is not None}
             made.append(make(name, filled, self._line(table, name), self.doc.lines((table, name)).file))
         return tuple(made)
-
-
-_MISSING = {
-    ("parameters", "unit"): 'a pure number has unit = "1"',
-    ("parameters", "source"): "name a key of [references], or fitted, assumed or fixed with a note",
-    ("states", "initial"): "add initial = 0, or an expression of parameters",
-    ("slots", "neutral"): "add neutral = 0 for a sum, 1 for a product",
-    ("routes", "into"): "name the state that takes the dose",
-}
-_BLANK = num(0)
 
 
 def _undotted(raw: Mapping[str, Any], keys: set[str]) -> dict[str, Any]:
@@ -422,49 +379,3 @@ def _describe(value: Any) -> str:
 
 def _type_name(kind: type) -> str:
     return {str: "a string", list: "a list of strings", bool: "true or false", int: "a number", float: "a number"}[kind]
-
-
-def _parameter(name: str, e: dict[str, Any], line: int, file: str) -> Parameter:
-    low, high = e.get("range", (None, None))
-    return Parameter(
-        name=name,
-        value=e.get("value", 0.0),
-        unit=e.get("unit", "1"),
-        source=e.get("source", ""),
-        note=e.get("note", ""),
-        label=e.get("label", ""),
-        low=low,
-        high=high,
-        file=file,
-        line=line,
-    )
-
-
-def _route(name: str, e: dict[str, Any], line: int, file: str) -> RouteText:
-    return RouteText(name, e.get("into", ""), **{k: v for k, v in e.items() if k != "into"})
-
-
-def _named(name: str, e: dict[str, Any], line: int, file: str) -> Named:
-    return Named(name, e.get("expr", _BLANK), e.get("unit", ""), e.get("label", ""))
-
-
-_MAKERS: dict[str, Callable[[str, dict[str, Any], int, str], Any]] = {
-    "references": lambda name, e, *_: Reference(name, e.get("text", ""), e.get("doi", "")),
-    "parameters": _parameter,
-    "inputs": lambda name, e, *_: Input(name, e.get("value", 0.0), e.get("unit", "1"), e.get("label", "")),
-    "derived": _named,
-    "states": lambda name, e, *_: State(
-        name, e.get("unit", "1"), e.get("initial", _BLANK), e.get("label", ""), e.get("nonnegative", True)
-    ),
-    "quantities": _named,
-    "fluxes": lambda name, e, *_: Flux(
-        name, e.get("rate", _BLANK), e.get("from", ""), e.get("to", ""), e.get("gain"), e.get("label", "")
-    ),
-    "rates": _named,
-    "slots": lambda name, e, *_: Slot(
-        name, e.get("combine", "sum"), e.get("neutral", 0.0), e.get("unit", "1"), e.get("label", "")
-    ),
-    "modifies": _named,
-    "routes": _route,
-    "outputs": lambda name, e, *_: Output(name, e.get("expr", _BLANK), e.get("unit", ""), e.get("label", "")),
-}

@@ -190,18 +190,18 @@ def _merge(a: tuple[tuple[str, float], ...], b: tuple[tuple[str, float], ...], s
 
 @lru_cache(maxsize=16384)
 def multiply(a: Unit, b: Unit) -> Unit:
-    """Unit of a product."""
+    """Return the unit of a product."""
     return Unit(_merge(a.words, b.words, 1.0), _merge(a.dims, b.dims, 1.0), a.scale * b.scale)
 
 
 @lru_cache(maxsize=16384)
 def divide(a: Unit, b: Unit) -> Unit:
-    """Unit of a ratio."""
+    """Return the unit of a ratio."""
     return Unit(_merge(a.words, b.words, -1.0), _merge(a.dims, b.dims, -1.0), a.scale / b.scale)
 
 
 def power(a: Unit, exponent: float) -> Unit:
-    """Unit of a power with a constant exponent."""
+    """Return the unit of a power with a constant exponent."""
     if abs(exponent) < 1e-12:
         return DIMENSIONLESS
     words = tuple((w, e * exponent) for w, e in a.words)

@@ -111,7 +111,7 @@ class _Checker:
     def __init__(self, faults: Faults) -> None:
         self.symbols: dict[str, Unit] = {}
         self.faults = faults
-        self._known: dict[int, Unit | None | _Bad] = {}
+        self._known: dict[int, Unit | _Bad | None] = {}
         self._keep: list[Expr] = []  # ids stay valid while the nodes live
         self._place = ""
 
@@ -136,7 +136,7 @@ class _Checker:
         self.faults.add(self._place, found, expected, cure)
         return _BAD
 
-    def _node(self, node: Expr) -> Unit | None | _Bad:
+    def _node(self, node: Expr) -> Unit | _Bad | None:
         if node is ZERO:
             return None
         if node.op == "num":
@@ -157,11 +157,11 @@ class _Checker:
         if op in {"neg", "abs"}:
             return units[0]
         if op == "where":
-            if isinstance(self._pure(node, 0, units[0]), _Bad):
+            if isinstance(self._pure(node, units[0]), _Bad):
                 return _BAD
             return self._alike(node, units[1], units[2], "chooses between")
         if op in _ARGUMENT_FREE or op in {"and", "or", "not"}:
-            checked = [self._pure(node, i, u) for i, u in enumerate(units)]
+            checked = [self._pure(node, u) for u in units]
             return _BAD if any(isinstance(c, _Bad) for c in checked) else DIMENSIONLESS
         first = units[0] or DIMENSIONLESS
         if op == "sqrt":
@@ -170,7 +170,7 @@ class _Checker:
             return self._power(node, first, units[1])
         return multiply(first, units[1] or DIMENSIONLESS) if op == "mul" else divide(first, units[1] or DIMENSIONLESS)
 
-    def _alike(self, node: Expr, a: Unit | None, b: Unit | None, verb: str) -> Unit | None | _Bad:
+    def _alike(self, node: Expr, a: Unit | None, b: Unit | None, verb: str) -> Unit | _Bad | None:
         if a is None or b is None:
             return a if b is None else b
         if same(a, b):
@@ -185,7 +185,7 @@ class _Checker:
         found = f"'{_short(node)}' {verb} {_say(a)} and {_say(b)}"
         return self._fault(found, "expected both in one unit", cure)
 
-    def _pure(self, node: Expr, index: int, unit: Unit | None) -> Unit | None | _Bad:
+    def _pure(self, node: Expr, unit: Unit | None) -> Unit | _Bad | None:
         if unit is None or same(unit, DIMENSIONLESS):
             return unit
         cure = "divide by a reference in the same unit" if unit.dims else _cure(unit, DIMENSIONLESS)
@@ -214,7 +214,7 @@ def _say(unit: Unit) -> str:
 
 
 def _cure(got: Unit, expected: Unit) -> str:
-    """What turns a value in `got` into `expected`."""
+    """Say what turns a value in `got` into `expected`."""
     bridge = unit_text(divide(expected, got))
     if same_dimension(got, expected):
         return f"multiply by a parameter of value {got.scale / expected.scale:.10g} and unit '{bridge}'"
@@ -297,6 +297,7 @@ def conversion(from_unit: str, to_unit: str, molar_mass: float | None = None) ->
             raise UnitsError(Fault("", found, cure="state molar_mass in g/mol"))
         if not (math.isfinite(molar_mass) and molar_mass > 0):
             raise UnitsError(Fault("", f"molar mass {molar_mass} g/mol", "expected a number above 0"))
-        return ratio * (molar_mass * 1e-3) ** -moles
+        per_mole = molar_mass * 1e-3
+        return ratio / per_mole if moles > 0 else ratio * per_mole
     cure = "an international unit is no mass; state the activity per mg" if "[IU]" in gap else ""
     raise UnitsError(Fault("", f"'{from_unit}' cannot become '{to_unit}'", "expected units of one dimension", cure))
