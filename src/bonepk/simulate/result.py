@@ -16,9 +16,11 @@ from bonepk.model.system import System
 from bonepk.simulate.calendar import MONTH, per_day
 
 if TYPE_CHECKING:
+    import numpy as np
     import xarray as xr
+    from numpy.typing import NDArray
 
-__all__ = ["attributes", "dataset"]
+__all__ = ["attributes", "dataset", "labelled"]
 
 
 def attributes(system: System, about: Mapping[str, Any]) -> dict[str, Any]:
@@ -35,6 +37,24 @@ def attributes(system: System, about: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in about.items():
         out[name] = value if isinstance(value, (str, int, float)) else json.dumps(value)
     return out
+
+
+def labelled(
+    system: System, dimension: str, outputs: NDArray[np.float64], states: NDArray[np.float64] | None
+) -> dict[str, Any]:
+    """Name the columns of outputs, and of states if given, with units and labels.
+
+    An output that has the name of a state stands for it: it is the state as its author reports it.
+    """
+    columns: dict[str, Any] = {}
+    for j, output in enumerate(system.outputs):
+        notes = {"units": output.unit, "long_name": output.label or output.name}
+        columns[output.name] = (dimension, outputs[:, j], notes)
+    for j, state in enumerate(system.states):
+        if states is not None and state.name not in columns:
+            notes = {"units": state.unit, "long_name": state.label or state.name}
+            columns[state.name] = (dimension, states[:, j], notes)
+    return columns
 
 
 def dataset(system: System, trace: Trace, states: bool, about: Mapping[str, Any]) -> xr.Dataset:
@@ -55,15 +75,7 @@ def dataset(system: System, trace: Trace, states: bool, about: Mapping[str, Any]
     """
     import xarray as xr
 
-    columns: dict[str, Any] = {}
-    for j, output in enumerate(system.outputs):
-        notes = {"units": output.unit, "long_name": output.label or output.name}
-        columns[output.name] = ("time", trace.outputs[:, j], notes)
-    if states:
-        for j, state in enumerate(system.states):
-            if state.name in columns:
-                continue  # an output of the same name is the state as its author reports it
-            columns[state.name] = ("time", trace.y[:, j], {"units": state.unit, "long_name": state.label or state.name})
+    columns = labelled(system, "time", trace.outputs, trace.y if states else None)
     time = ("time", trace.t, {"units": system.time_unit, "long_name": "time since the start of the study"})
     months = trace.t / (per_day(system.time_unit) * MONTH)
     month = ("time", months, {"units": "month", "long_name": "months since the start of the study"})
