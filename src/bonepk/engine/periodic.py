@@ -69,15 +69,13 @@ def periodic_state(field: Field, pattern: Pattern, y0: F8, tolerance: float) -> 
     SolverError
         If there is no steady state, or it is not found.
     """
-    live = np.flatnonzero(~field.off)
     y = np.where(field.off, 0.0, y0)
-    periods = 0
     for _ in range(_WARM_UP):  # sizes of the states, and a start in the region of the answer
         y = _period(field, pattern, y)
-        periods += 1
     step_matrix: F8 | None = None
     after = _period(field, pattern, y)
-    periods += 1
+    periods = _WARM_UP + 1
+    live = np.flatnonzero(field.size > 0)  # what nothing has reached by now stays exactly 0
     best = _residual(field, after, y)
     for _ in range(_NEWTON):
         if best <= tolerance:
@@ -86,7 +84,7 @@ def periodic_state(field: Field, pattern: Pattern, y0: F8, tolerance: float) -> 
         if step_matrix is None:
             step_matrix = np.eye(len(live)) - _slope(field, pattern, y, after, live)
             periods += len(live)
-        change = np.linalg.lstsq(step_matrix, (after - y)[live], rcond=1e-13)[0]
+        change = _solve(step_matrix, (after - y)[live], field.size[live])
         better = False
         for cut in (1.0, 0.5, 0.25, 0.1):
             trial = y.copy()
@@ -138,14 +136,14 @@ def constant_state(field: Field, pattern: Pattern, y0: F8, tolerance: float) -> 
     for _, kind, state, value in pattern.entries:
         if kind == Kind.RATE:
             field.rate[state] = value
-    live = np.flatnonzero(~field.off)
     y = np.where(field.off, 0.0, y0)
     time = 1.0
     for steps in range(50):  # doubling up to 1e15 time units
+        y, _ = advance(field, 0.0, y, time)  # let time bring it nearer, then try
+        live = np.flatnonzero(field.size > 0)
         found = _balance(field, at, y, live, tolerance)
         if found is not None:
             return SteadyState(found[0], found[1], steps + found[2])
-        y, _ = advance(field, 0.0, y, time)  # let time bring it nearer, then try again
         time *= 2.0
     net = np.abs(field(at, y))[live] / np.maximum(field.size[live], 1e-300)
     worst = int(live[int(np.argmax(net))])
@@ -175,7 +173,7 @@ def _balance(field: Field, at: float, y: F8, live: NDArray[np.intp], tolerance: 
             break
         if residual <= 1e-15:
             break
-        change = np.linalg.lstsq(j[np.ix_(live, live)], -f[live], rcond=1e-14)[0]
+        change = _solve(j[np.ix_(live, live)], -f[live], field.size[live])
         y = y.copy()
         y[live] += change
         if not np.isfinite(y).all() or (y < low).any():
@@ -202,16 +200,21 @@ def _period(field: Field, pattern: Pattern, y: F8) -> F8:
     return y
 
 
+def _solve(matrix: F8, right: F8, size: F8) -> F8:
+    """Solve for a change of state, scaled by size; where a state is neutral, the smallest change."""
+    scaled = matrix * size[None, :] / size[:, None]
+    return np.asarray(np.linalg.lstsq(scaled, right / size, rcond=1e-13)[0] * size)
+
+
 def _residual(field: Field, after: F8, before: F8) -> float:
     return float(np.max(np.abs(after - before) / np.maximum(field.size, 1e-300), initial=0.0))
 
 
 def _slope(field: Field, pattern: Pattern, y: F8, after: F8, live: NDArray[np.intp]) -> F8:
     """Differentiate the period map by differences (the map is smooth at the integrator's tolerance)."""
-    largest = float(field.size.max(initial=0.0)) or 1.0
     columns = np.empty((len(live), len(live)))
     for k, i in enumerate(live):
-        step = 1e-4 * (field.size[i] or 1e-6 * largest)
+        step = 1e-4 * field.size[i]
         nudged = y.copy()
         nudged[i] += step
         columns[:, k] = (_period(field, pattern, nudged) - after)[live] / step
