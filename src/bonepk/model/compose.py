@@ -113,10 +113,14 @@ class _Composer:
             history_start=history,
             references=self._references(),
             components=tuple(c.name for c in self.all),
-            notes=self.core.notes,
+            notes=self._notes(),
             units_checked=not self.core.hidden_units,
         )
         return system, self.claims, self.symbols
+
+    def _notes(self) -> str:
+        texts = [self.core.notes.strip(), *(f"{c.name}: {c.notes.strip()}" for c in self.all[1:] if c.notes.strip())]
+        return "\n\n".join(text for text in texts if text)
 
     def _declare(self, component: Component, table: str, name: str, unit: str) -> str:
         joined = self.scope.qualified(component, name)
