@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,8 +58,15 @@ class Compiled:
         Names and places along the arrays.
     backend : {"llvm", "numpy"}
         What the code runs on.
-    n, n_outputs, n_parameters : int
-        Lengths of the state, output and parameter vectors.
+    n, n_outputs, n_parameters, n_inputs : int
+        Numbers of states, outputs, parameters and inputs.
+    n_vector : int
+        Length of the parameter vector: parameters, inputs, slope and start time of each linear input.
+    state_names, output_names : tuple of str
+    linear : tuple of (int, int, int)
+        For each linear input its place in the parameter vector, and those of its slope and start time.
+    native : dict
+        Native batch integrators loaded so far, by number of lanes (see `bonepk.engine.batch`).
     rows, cols : ndarray of int32
         Places of the Jacobian's non-zero entries.
     """
@@ -70,11 +77,18 @@ class Compiled:
         self.backend = backend
         self.n = layout.n
         self.n_outputs = len(layout.outputs)
-        self.n_parameters = len(layout.vector_names)
+        self.n_parameters = len(layout.parameters)
+        self.n_inputs = len(layout.inputs)
+        self.n_vector = len(layout.vector_names)
+        self.state_names = layout.states
+        self.output_names = layout.outputs
+        self.linear = layout.linear
         self.rows = np.array(layout.rows, dtype=np.int32)
         self.cols = np.array(layout.cols, dtype=np.int32)
+        self.native: dict[int, Any] = {}
         self._functions = functions
         self._rhs = functions.rhs
+        self._hoisted = layout.hoisted
         self._none = np.zeros(self.n)
         self._dense = self.rows * np.int32(self.n) + self.cols
         self._listed = np.arange(len(layout.rows), dtype=np.int32)
@@ -125,7 +139,7 @@ class Compiled:
 
         Returns
         -------
-        ndarray, shape (n_parameters,)
+        ndarray, shape (n_vector,)
             Parameters, then inputs, then slope and start time of each linear input (0 by default).
 
         Raises
@@ -133,7 +147,7 @@ class Compiled:
         NotFoundError
             If a name is not known.
         """
-        p = np.zeros(self.n_parameters)
+        p = np.zeros(self.n_vector)
         values = self.system.values
         p[: len(values)] = list(values.values())
         for name, value in (overrides or {}).items():
@@ -143,13 +157,13 @@ class Compiled:
     def prepare(self, p: F8) -> F8:
         """Everything that depends on parameters and inputs alone; to be made again when they change."""
         h = np.empty(self.layout.hoisted)
-        self._functions.prepare(_vector(p, self.n_parameters, "p"), h)
+        self._functions.prepare(_vector(p, self.n_vector, "p"), h)
         return h
 
     def initial(self, p: F8) -> F8:
         """Return the initial state for a parameter vector, shape (n,)."""
         y = np.empty(self.n)
-        self._functions.initial(_vector(p, self.n_parameters, "p"), y)
+        self._functions.initial(_vector(p, self.n_vector, "p"), y)
         return y
 
     def rhs(self, t: float, y: F8, h: F8, rate: F8 | None = None) -> F8:
@@ -171,6 +185,8 @@ class Compiled:
         """
         if y.dtype is not _F8 or not y.flags.c_contiguous or len(y) != self.n:
             y = _vector(y, self.n, "y")
+        if len(h) != self._hoisted or (rate is not None and len(rate) != self.n):
+            raise ValueError(f"'h' has {len(h)} and 'rate' {0 if rate is None else len(rate)} numbers")
         dy = np.empty(self.n)
         self._rhs(t, y, h, self._none if rate is None else rate, dy)
         return dy

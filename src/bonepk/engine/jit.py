@@ -12,7 +12,7 @@ from typing import Any
 
 from bonepk.engine.special import LIBRARY
 
-__all__ = ["Loaded", "compile_text", "load_object", "target_identity"]
+__all__ = ["Loaded", "compile_text", "load_object", "target_identity", "vector_lanes"]
 
 
 @cache
@@ -39,12 +39,11 @@ def _library_address(name: str, arguments: int) -> int:
     return address
 
 
-@cache
 def _machine() -> Any:
     llvm = _binding()
     target = llvm.Target.from_triple(llvm.get_process_triple())
     return target.create_target_machine(
-        cpu=llvm.get_host_cpu_name(), features=_features(), opt=2, reloc="default", codemodel="jitdefault", jit=True
+        cpu=llvm.get_host_cpu_name(), features=_features(), opt=1, reloc="default", codemodel="jitdefault", jit=True
     )
 
 
@@ -66,6 +65,15 @@ def target_identity() -> tuple[str, ...]:
     return (llvmlite.__version__, version, llvm.get_process_triple(), llvm.get_host_cpu_name(), _features())
 
 
+@cache
+def vector_lanes() -> int:
+    """Numbers that one vector register of this machine holds."""
+    features = _features()
+    if "+avx512f" in features:
+        return 8
+    return 4 if "+avx2" in features else 2
+
+
 def compile_text(text: str) -> bytes:
     """Compile LLVM text to an object file for this machine.
 
@@ -76,12 +84,10 @@ def compile_text(text: str) -> bytes:
     """
     llvm = _binding()
     module = llvm.parse_assembly(text)
-    # the text has no repeated work and little control flow: a full pipeline would only cost time
+    # the text has no repeated work and hardly any control flow: a full pipeline costs a second and
+    # gains nothing (measured); variables into registers and the code generator's level 1 are enough
     passes = llvm.create_new_module_pass_manager()
-    passes.add_always_inliner_pass()
     passes.add_sroa_pass()
-    passes.add_instruction_combine_pass()
-    passes.add_simplify_cfg_pass()
     passes.run(module, llvm.create_pass_builder(_machine(), llvm.create_pipeline_tuning_options()))
     return bytes(_machine().emit_object(module))
 
@@ -103,11 +109,7 @@ def load_object(code: bytes, names: Iterable[str]) -> Loaded:
         If the object cannot be loaded or lacks a function.
     """
     llvm = _binding()
-    target = llvm.Target.from_triple(llvm.get_process_triple())
-    machine = target.create_target_machine(
-        cpu=llvm.get_host_cpu_name(), features=_features(), opt=2, reloc="default", codemodel="jitdefault", jit=True
-    )
-    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
+    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _machine())
     engine.add_object_file(llvm.ObjectFileRef.from_data(code))
     engine.finalize_object()
     addresses = {name: int(engine.get_function_address(name)) for name in names}

@@ -22,7 +22,7 @@ from bonepk.engine.special import LIBRARY, definitions
 from bonepk.model.expr import Expr
 from bonepk.model.system import System
 
-__all__ = ["LlvmFunctions", "llvm_functions", "program_text"]
+__all__ = ["LlvmFunctions", "library_text", "llvm_functions", "person_text", "program_text"]
 
 F8 = NDArray[np.float64]
 I4 = NDArray[np.int32]
@@ -56,19 +56,38 @@ def _straight(name: str, arguments: str, roots: Sequence[Expr], arrays: dict[str
     return "\n".join([f"define void @{name}({arguments}) nounwind {{", *block.lines, "  ret void", "}"]), block
 
 
+_STATE = "double %t, ptr noalias %y, ptr noalias %h"
+_YH = {"y": "%y", "h": "%h"}
+
+
+def person_text(program: Program) -> tuple[str, set[str]]:
+    """LLVM text of what is computed for one person at a time, and the functions it calls.
+
+    ``@prepare(p, out)``, ``@initial(p, out)`` and ``@row(t, y, h, out)`` (outputs).
+    """
+    made = [
+        _straight("prepare", "ptr noalias %p, ptr noalias %out", program.prepare, {"p": "%p"}, "%out"),
+        _straight("initial", "ptr noalias %p, ptr noalias %out", program.initial, {"p": "%p"}, "%out"),
+        _straight("row", f"{_STATE}, ptr noalias %out", program.outputs, _YH, "%out"),
+    ]
+    return "\n".join(text for text, _ in made), {name for _, block in made for name in block.calls}
+
+
+def library_text(calls: set[str]) -> str:
+    """Declarations of the C functions among `calls`."""
+    used = [(f, k) for f, k in LIBRARY.items() if f in calls]
+    return "\n".join(f"declare double @bonepk.{f}({', '.join(['double'] * k)})" for f, k in used)
+
+
 def program_text(program: Program) -> str:
     """LLVM text of a program's blocks."""
-    state = "double %t, ptr noalias %y, ptr noalias %h"
-    yh = {"y": "%y", "h": "%h"}
-    parts: list[str] = []
-    calls: set[str] = set()
+    state, yh = _STATE, _YH
+    person, calls = person_text(program)
+    parts = [person]
 
     def keep(made: tuple[str, Block]) -> None:
         parts.append(made[0])
         calls.update(made[1].calls)
-
-    keep(_straight("prepare", "ptr noalias %p, ptr noalias %out", program.prepare, {"p": "%p"}, "%out"))
-    keep(_straight("initial", "ptr noalias %p, ptr noalias %out", program.initial, {"p": "%p"}, "%out"))
 
     block = Block(1)
     for i, value in enumerate(print_block(block, program.rhs, _Loads(block, yh))):
@@ -88,12 +107,9 @@ def program_text(program: Program) -> str:
     keep(("\n".join([head, *block.lines, "  ret void", "}"]), block))
 
     keep(_straight("dfdt", f"{state}, ptr noalias %out", program.dfdt, yh, "%out"))
-    text, block = _straight("row", f"{state}, ptr noalias %out", program.outputs, yh, "%out")
-    keep((text.replace("define void @row", "define internal void @row"), block))
     parts.append(_rows_text(program.layout.n, len(program.outputs)))
     parts.append(_objects_text())
-    libm = [f"declare double @bonepk.{f}({', '.join(['double'] * k)})" for f, k in LIBRARY.items() if f in calls]
-    return "\n".join([definitions(calls, 1), *libm, *parts])
+    return "\n".join([definitions(calls, 1), library_text(calls), *parts])
 
 
 def _rows_text(n: int, m: int) -> str:

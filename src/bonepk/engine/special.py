@@ -114,7 +114,7 @@ class _Writer:
         return terms[0]
 
     def text(self, name: str, result: str) -> str:
-        head = f"define internal {self.type} @bonepk.{name}.{self.lanes}({self.type} %x) alwaysinline nounwind {{"
+        head = f"define internal {self.type} @bonepk.{name}.{self.lanes}({self.type} %x) noinline nounwind {{"
         return "\n".join([head, *self.lines, f"  ret {self.type} {result}", "}"])
 
 
