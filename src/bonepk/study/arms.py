@@ -1,0 +1,128 @@
+"""From an arm on paper to what is simulated: cohorts with a plan and parameters each.
+
+An arm may be a mixture: strata of the population (every arm has them) and strata of the arm itself. Every combination
+is a cohort, simulated on its own; the arm's percent change is the weighted mean of its cohorts' percent changes, each
+counted from the cohort's own day 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from bonepk.errors import Fault, RegimenError
+from bonepk.model.system import System
+from bonepk.simulate.calendar import MONTH, YEAR
+from bonepk.simulate.plan import Course, Plan
+from bonepk.study.evidence import Arm, Stratum, Trial
+
+__all__ = ["Cohort", "check_arms", "cohorts", "drugs_of", "treatment"]
+
+YEARS = "years_since_fmp"
+"""Parameter of the core that places day 0 on a woman's life."""
+
+_AROMATASE_INHIBITORS = {"letrozole", "anastrozole", "exemestane"}
+_BISPHOSPHONATES = {"zoledronate", "alendronate", "risedronate", "ibandronate"}
+_EARLY = 10  # years since menopause up to which an untreated arm is called menopause
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """A part of an arm in which all women are alike.
+
+    `parameters` replace the model's values; weights of an arm add up to 1.
+    """
+
+    weight: float
+    label: str
+    plan: Plan
+    parameters: Mapping[str, float]
+
+
+def cohorts(trial: Trial, arm: Arm) -> tuple[Cohort, ...]:
+    """Every combination of the population's and the arm's strata.
+
+    Years since the final menstrual period come from the arm's stratum if it has them, else from the population's
+    stratum, the arm, or the population.
+    """
+    whole = (Stratum(1.0, ""),)
+    made = []
+    for outer in trial.population.strata or whole:
+        for inner in arm.strata or whole:
+            years = (
+                inner.years_since_fmp,
+                outer.years_since_fmp,
+                arm.years_since_fmp,
+                trial.population.years_since_fmp,
+            )
+            made.append(
+                Cohort(
+                    weight=outer.weight * inner.weight,
+                    label="; ".join(label for label in (outer.label, inner.label) if label),
+                    plan=trial.population.background + outer.plan + arm.plan + inner.plan,
+                    parameters={YEARS: next(y for y in years if y is not None), **outer.parameters, **inner.parameters},
+                )
+            )
+    return tuple(made)
+
+
+def drugs_of(trial: Trial, arms: Iterable[Arm] | None = None) -> tuple[str, ...]:
+    """Drugs a model needs for these arms (by default all that can be simulated), in alphabetical order."""
+    chosen = [a for a in trial.arms if not a.not_simulated] if arms is None else arms
+    return tuple(sorted({d for arm in chosen for c in cohorts(trial, arm) for d in c.plan.drugs}))
+
+
+def check_arms(trial: Trial, system: System) -> None:
+    """Raise if a switch of the trial is no input of the model.
+
+    Raises
+    ------
+    RegimenError
+        With every unknown input.
+    """
+    from bonepk.errors import near
+
+    faults: dict[str, Fault] = {}
+    for arm in trial.arms:
+        for cohort in () if arm.not_simulated else cohorts(trial, arm):
+            for part in cohort.plan.switches:
+                if part.name not in system.input_names:
+                    cure = near(part.name, system.input_names) or f"inputs are {', '.join(system.input_names)}"
+                    place = f"{trial.path} arm '{arm.name}'"
+                    faults[part.name] = Fault(place, f"'{part.name}' is no input of '{system.name}'", cure)
+    if faults:
+        raise RegimenError(faults.values())
+
+
+def treatment(trial: Trial, arm: Arm, month: float | None) -> str:
+    """Class of treatment at a month, for summaries: ``aromatase inhibitor + denosumab``, ``after bisphosphonate``.
+
+    It is that of the cohort with the largest weight.
+    """
+    cohort = max(cohorts(trial, arm), key=lambda c: c.weight)
+    day = (0.0 if month is None else month) * MONTH
+    now, before = set(), set()
+    for course in cohort.plan.courses:
+        if course.start <= day:
+            (now if _lasts(course) >= day - 1 else before).add(_family(course.drug))  # a day for rounding
+    for part in cohort.plan.switches:
+        if part.name in {"ovarian_suppression", "oophorectomy"} and part.start <= day:
+            name = "oophorectomy" if part.name == "oophorectomy" else "ovarian suppression"
+            (now if part.stop >= day - 1 else before).add(name)
+    if now:
+        return " + ".join(sorted(now))
+    if before:
+        return "after " + " + ".join(sorted(before))
+    years = cohort.parameters[YEARS] + day / YEAR
+    return "menopause, no drug" if years <= _EARLY else "no drug"
+
+
+def _family(drug: str) -> str:
+    if drug in _AROMATASE_INHIBITORS:
+        return "aromatase inhibitor"
+    return "bisphosphonate" if drug in _BISPHOSPHONATES else drug
+
+
+def _lasts(course: Course) -> float:
+    """Day to which a course lasts; a single infusion of a bisphosphonate is given a year."""
+    return course.start + max(course.length, YEAR if course.drug in _BISPHOSPHONATES and course.doses == 1 else 0.0)
