@@ -85,7 +85,7 @@ class BatchResult:
         SolverError
             One fault a person: when, why, and the first state whose derivative is not finite.
         """
-        faults = [self.fault(i, compiled, p, time_unit) for i in np.flatnonzero(self.status)]
+        faults = [self.fault(i, compiled, p, time_unit) for i in np.flatnonzero(self.status).tolist()]
         if faults:
             raise SolverError(faults)
 
@@ -104,17 +104,13 @@ class BatchResult:
 
 def batch_text(program: Program, lanes: int) -> str:
     """LLVM text of the whole batch integrator of a program."""
-    from bonepk.engine.llvm import library_text, person_text
-    from bonepk.engine.special import definitions
+    from bonepk.engine.llvm import functions_text, person_text
 
     _, space = plan(program, lanes)
     steps, calls = stepper_text(program, lanes)
     person, more = person_text(program)
-    both = calls | more
-    parts = [definitions(both if lanes == 1 else more, 1), library_text(both)]
-    if lanes > 1:
-        parts.append(definitions(calls, lanes))
-    return "\n".join([*parts, person, steps, driver_text(program.layout, space, len(program.outputs))])
+    run = driver_text(program.layout, space, len(program.outputs))
+    return "\n".join([functions_text(calls | more), person, steps, run])
 
 
 @dataclass(frozen=True, eq=False)

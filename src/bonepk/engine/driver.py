@@ -41,7 +41,6 @@ class _Driver:
     def open(self, head: str) -> Function:
         fn = Function(head)
         self.fn = fn
-        self.args = {}
         return fn
 
     def arg(self, name: str, kind: str = "ptr") -> str:
@@ -117,7 +116,7 @@ def _refresh(d: _Driver) -> str:
 
 
 def _start_state(d: _Driver) -> str:
-    """Initial state at the present inputs; infusions off, every state on."""
+    """Take the initial state at the present inputs; infusions off, every state on."""
     fn = d.open("internal void @start_state(ptr %a, ptr %lanes, i64 %lane)")
     own, copy, state = d.own("p", "%lane", d.space.vector), d.place("ptmp"), d.place("ytmp")
     with fn.count(d.space.vector) as i:

@@ -7,9 +7,10 @@ segments and a Python loop over solver steps would cost three times as much. BDF
 in Python and use dense output only where a record falls inside a step.
 
 Absolute tolerance. Unless given, it is ``rtol * 1e-2 * size`` for each state, where `size` is the
-largest amount the state has had so far (its initial value included), or 1e-12 of the largest of
-all sizes where it has had none. So a state in pmol beside one in grams needs no tuning, and a
-compartment that empties is followed down to ``rtol/100`` of its peak.
+largest amount the state has had so far, its initial value included. A state that had none yet is
+taken as large as its present inflow makes it within the shortest time scale of the system, or, if
+nothing flows in, as 1e-8 of the largest state. So a state in pmol beside one in grams needs no
+tuning, and a compartment that empties is followed down to ``rtol/100`` of its peak.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ F8 = NDArray[np.float64]
 METHODS = ("LSODA", "BDF", "Radau")
 
 _FRACTION = 1e-2  # of the size of a state, times rtol, is what may be lost of it
-_UNSEEN = 1e-12  # size of a state that was never filled, relative to the largest
+_UNSEEN = 1e-8  # size of a state that was never filled, relative to the largest
 
 
 @dataclass(frozen=True)
@@ -138,12 +139,17 @@ class Field:
         """Widen the typical size of each state by what it is now."""
         np.maximum(self.size, np.abs(y), out=self.size)
 
-    def atol(self) -> F8:
-        """Absolute tolerance for the next segment."""
+    def atol(self, t: float, y: F8) -> F8:
+        """Absolute tolerance for a segment that starts here."""
         if self.settings.atol is not None:
             return np.broadcast_to(np.asarray(self.settings.atol, dtype=np.float64), (self.equations.n,)).copy()
-        largest = float(self.size.max(initial=0.0)) or 1.0
-        return self.settings.rtol * _FRACTION * np.maximum(self.size, _UNSEEN * largest)
+        size = self.size
+        if not size.all():
+            fastest = float(np.abs(np.diagonal(self.jacobian(t, y))).max(initial=0.0))
+            inflow = np.abs(self(t, y)) / fastest if fastest > 0 else np.zeros_like(y)
+            floor = _UNSEEN * (float(size.max(initial=0.0)) or 1.0)
+            size = np.where(size > 0, size, np.where(inflow > 0, inflow, floor))
+        return self.settings.rtol * _FRACTION * size
 
     def __call__(self, t: float, y: F8) -> F8:
         """Time derivative; raises SolverError where it is not finite."""
@@ -244,7 +250,7 @@ def _lsoda(field: Field, nodes: F8, y: F8) -> F8:
             tfirst=True,
             full_output=True,
             rtol=s.rtol,
-            atol=field.atol(),
+            atol=field.atol(float(nodes[0]), y),
             tcrit=nodes[-1:],
             hmax=0.0 if math.isinf(s.max_step) else s.max_step,
             mxstep=s.max_steps,
@@ -269,7 +275,7 @@ def _stepping(field: Field, nodes: F8, y: F8) -> F8:
         y,
         nodes[-1],
         rtol=max(s.rtol, 100 * np.finfo(float).eps),
-        atol=field.atol(),
+        atol=field.atol(float(nodes[0]), y),
         jac=field.jacobian,
         max_step=s.max_step,
     )

@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 
 from bonepk.engine.jit import Loaded, load_object
 from bonepk.engine.lower import Layout, Program
-from bonepk.engine.printer import Block, print_block
+from bonepk.engine.printer import PACK, Block, print_block
 from bonepk.engine.special import LIBRARY, definitions
 from bonepk.model.expr import Expr
 from bonepk.model.system import System
 
-__all__ = ["LlvmFunctions", "library_text", "llvm_functions", "person_text", "program_text"]
+__all__ = ["LlvmFunctions", "functions_text", "llvm_functions", "person_text", "program_text"]
 
 F8 = NDArray[np.float64]
 I4 = NDArray[np.int32]
@@ -32,19 +32,16 @@ _NAMES = ("prepare", "initial", "rhs", "jacobian", "dfdt", "outputs", "rhs_objec
 
 
 class _Loads:
-    """Leaves as loads from the arrays, each once, at the top of the block."""
+    """Leaves as loads from the arrays."""
 
     def __init__(self, block: Block, arrays: dict[str, str]) -> None:
         self._block, self._arrays = block, arrays
-        self._known: dict[tuple[str, int], str] = {}
 
     def __call__(self, letter: str, index: int) -> str:
         if letter == "t":
             return "%t"
-        if (letter, index) not in self._known:
-            place = self._block.new(f"getelementptr double, ptr {self._arrays[letter]}, i64 {index}")
-            self._known[letter, index] = self._block.new(f"load double, ptr {place}")
-        return self._known[letter, index]
+        place = self._block.new(f"getelementptr double, ptr {self._arrays[letter]}, i64 {index}")
+        return self._block.new(f"load double, ptr {place}")
 
 
 def _straight(name: str, arguments: str, roots: Sequence[Expr], arrays: dict[str, str], out: str) -> tuple[str, Block]:
@@ -60,7 +57,7 @@ _STATE = "double %t, ptr noalias %y, ptr noalias %h"
 _YH = {"y": "%y", "h": "%h"}
 
 
-def person_text(program: Program) -> tuple[str, set[str]]:
+def person_text(program: Program) -> tuple[str, set[tuple[str, int]]]:
     """LLVM text of what is computed for one person at a time, and the functions it calls.
 
     ``@prepare(p, out)``, ``@initial(p, out)`` and ``@row(t, y, h, out)`` (outputs).
@@ -70,13 +67,19 @@ def person_text(program: Program) -> tuple[str, set[str]]:
         _straight("initial", "ptr noalias %p, ptr noalias %out", program.initial, {"p": "%p"}, "%out"),
         _straight("row", f"{_STATE}, ptr noalias %out", program.outputs, _YH, "%out"),
     ]
-    return "\n".join(text for text, _ in made), {name for _, block in made for name in block.calls}
+    return "\n".join(text for text, _ in made), {use for _, block in made for use in _uses(block)}
 
 
-def library_text(calls: set[str]) -> str:
-    """Declarations of the C functions among `calls`."""
-    used = [(f, k) for f, k in LIBRARY.items() if f in calls]
-    return "\n".join(f"declare double @bonepk.{f}({', '.join(['double'] * k)})" for f, k in used)
+def _uses(block: Block) -> set[tuple[str, int]]:
+    return {(f, 1) for f in block.calls} | {(f, PACK) for f in block.packed}
+
+
+def functions_text(calls: set[tuple[str, int]]) -> str:
+    """Definitions of the elementary functions in use, by lanes, and declarations of C functions."""
+    parts = [definitions({f for f, k in calls if k == lanes}, lanes) for lanes in sorted({k for _, k in calls} | {1})]
+    used = [(f, k) for f, k in LIBRARY.items() if any(f == name for name, _ in calls)]
+    parts += [f"declare double @bonepk.{f}({', '.join(['double'] * k)})" for f, k in used]
+    return "\n".join(parts)
 
 
 def program_text(program: Program) -> str:
@@ -87,7 +90,7 @@ def program_text(program: Program) -> str:
 
     def keep(made: tuple[str, Block]) -> None:
         parts.append(made[0])
-        calls.update(made[1].calls)
+        calls.update(_uses(made[1]))
 
     block = Block(1)
     for i, value in enumerate(print_block(block, program.rhs, _Loads(block, yh))):
@@ -109,7 +112,7 @@ def program_text(program: Program) -> str:
     keep(_straight("dfdt", f"{state}, ptr noalias %out", program.dfdt, yh, "%out"))
     parts.append(_rows_text(program.layout.n, len(program.outputs)))
     parts.append(_objects_text())
-    return "\n".join([definitions(calls, 1), library_text(calls), *parts])
+    return "\n".join([functions_text(calls), *parts])
 
 
 def _rows_text(n: int, m: int) -> str:

@@ -1,13 +1,20 @@
-"""Print a block of expressions as LLVM instructions, one per node of the shared graph."""
+"""Print a block of expressions as LLVM instructions, one per node of the shared graph.
+
+In scalar code the elementary functions, which are most of the work of a bone model, are called four
+at a time: nodes are printed by levels of such calls, each level in packs.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from bonepk.engine.special import FUNCTIONS, LIBRARY, constant, vector_type
 from bonepk.model.expr import Expr, topological
 
-__all__ = ["Block", "leaf_place", "print_block"]
+__all__ = ["PACK", "Block", "leaf_place", "print_block"]
+
+PACK = 4
+"""Numbers to an elementary-function call in scalar code."""
 
 _BINARY = {"add": "fadd contract", "sub": "fsub contract", "mul": "fmul contract", "div": "fdiv"}
 _COMPARE = {"lt": "olt", "le": "ole", "gt": "ogt", "ge": "oge", "eq": "oeq", "ne": "une"}
@@ -22,6 +29,8 @@ class Block:
     lines : list of str
     calls : set of str
         Names of `special` or library functions in use.
+    packed : set of str
+        Names of `special` functions called on `PACK` numbers at once (in scalar code).
     values : list of str
         LLVM names of the block's results.
     """
@@ -30,6 +39,7 @@ class Block:
         self.lanes = lanes
         self.lines: list[str] = []
         self.calls: set[str] = set()
+        self.packed: set[str] = set()
         self.values: list[str] = []
         self._prefix = prefix
         self._count = 0
@@ -71,6 +81,8 @@ def print_block(block: Block, roots: Sequence[Expr], leaf: Callable[[str, int], 
     truth: dict[int, str] = {}  # nodes known as a test, turned into 0.0 or 1.0 only where used as a number
 
     def number(node: Expr) -> str:
+        if node.op == "sym":  # loaded anew at each use: an operand in memory costs no register
+            return leaf(*leaf_place(node.name))
         if id(node) not in value:
             value[id(node)] = block.new(f"uitofp {test} {truth[id(node)]} to {kind}")
         return value[id(node)]
@@ -80,12 +92,10 @@ def print_block(block: Block, roots: Sequence[Expr], leaf: Callable[[str, int], 
             truth[id(node)] = block.new(f"fcmp une {kind} {number(node)}, {zero}")
         return truth[id(node)]
 
-    for node in topological(roots):
+    def emit(node: Expr) -> None:
         op = node.op
         if op == "num":
             value[id(node)] = constant(node.value, lanes)
-        elif op == "sym":
-            value[id(node)] = leaf(*leaf_place(node.name))
         elif op in _COMPARE:
             a, b = map(number, node.args)
             truth[id(node)] = block.new(f"fcmp {_COMPARE[op]} {kind} {a}, {b}")
@@ -101,7 +111,55 @@ def print_block(block: Block, roots: Sequence[Expr], leaf: Callable[[str, int], 
             value[id(node)] = block.new(f"select {test} {c}, {kind} {a}, {kind} {b}")
         else:
             value[id(node)] = _arithmetic(block, op, [number(a) for a in node.args], kind, test, suffix)
+    def ensure(wanted: Sequence[Expr]) -> None:
+        """Emit nodes and what they need, unless that is done."""
+        stack = [(node, False) for node in reversed(wanted)]
+        while stack:
+            node, ready = stack.pop()
+            if node.op == "sym" or id(node) in value or id(node) in truth:
+                continue
+            if ready:
+                emit(node)
+            else:
+                stack.append((node, True))
+                stack.extend((a, False) for a in reversed(node.args))
+
+    if lanes == 1:
+        for group in _packs(topological(roots)):
+            args = [node.args[0] for node in group]
+            ensure(args)
+            if len(group) == 1:
+                emit(group[0])
+            else:
+                value.update(zip(map(id, group), _together(block, group[0].op, [*map(number, args)]), strict=True))
+    ensure(roots)
     return [number(r) for r in roots]
+
+
+def _packs(order: Sequence[Expr]) -> Iterator[list[Expr]]:
+    """Give the elementary-function calls in packs that do not depend on each other, operands first."""
+    depth: dict[int, int] = {}
+    levels: dict[tuple[int, str], list[Expr]] = {}
+    for node in order:
+        depth[id(node)] = max((depth[id(a)] for a in node.args), default=0)
+        if node.op in FUNCTIONS:
+            depth[id(node)] += 1
+            levels.setdefault((depth[id(node)], node.op), []).append(node)
+    for _, calls in sorted(levels.items(), key=lambda item: item[0][0]):
+        for at in range(0, len(calls), PACK):
+            yield calls[at : at + PACK]
+
+
+def _together(block: Block, op: str, args: list[str]) -> list[str]:
+    """Call one elementary function on up to four numbers at once."""
+    block.packed.add(op)
+    wide = vector_type(PACK)
+    vector = "poison"
+    for lane in range(PACK):
+        # spare places repeat the last number, so that they cannot be slow or signal
+        vector = block.new(f"insertelement {wide} {vector}, double {args[min(lane, len(args) - 1)]}, i32 {lane}")
+    vector = block.new(f"call {wide} @bonepk.{op}.{PACK}({wide} {vector})")
+    return [block.new(f"extractelement {wide} {vector}, i32 {lane}") for lane in range(len(args))]
 
 
 def _arithmetic(block: Block, op: str, args: list[str], kind: str, test: str, suffix: str) -> str:

@@ -14,10 +14,10 @@ from functools import cached_property
 from bonepk.engine import tableau
 from bonepk.engine.emit import Function
 from bonepk.engine.lower import Program
-from bonepk.engine.printer import Block, print_block
+from bonepk.engine.printer import PACK, Block, print_block
 from bonepk.engine.sparse import Factorisation, factor_text, plan_factorisation, solve_text
 from bonepk.engine.special import constant, vector_type
-from bonepk.model.expr import ZERO, Expr
+from bonepk.model.expr import Expr
 
 __all__ = ["Workspace", "plan", "stepper_text"]
 
@@ -48,7 +48,7 @@ class Workspace:
     def places(self) -> dict[str, int]:
         """Start of each array."""
         states = ["y", "new", "u", "f", "rate", "mask", "dfdt", "size", "atol"]
-        sizes = {name: self.padded for name in states}
+        sizes = dict.fromkeys(states, self.padded)
         sizes |= {f"k{s}": self.padded for s in range(tableau.STAGES)}
         sizes |= {"h": self.hoisted * self.lanes, "jac": self.entries * self.lanes, "lu": self.factors * self.lanes}
         sizes |= dict.fromkeys(("t", "now", "step", "lead", "err", "fac", "floor"), self.lanes)
@@ -65,18 +65,14 @@ class Workspace:
 class _Loads:
     def __init__(self, block: Block, kind: str) -> None:
         self._block, self._kind = block, kind
-        self._known: dict[tuple[str, int], str] = {}
 
     def __call__(self, letter: str, index: int) -> str:
-        key = (letter, index)
-        if key not in self._known:
-            at = self._block.new(f"getelementptr {self._kind}, ptr %{letter}, i64 {index}")
-            self._known[key] = self._block.new(f"load {self._kind}, ptr {at}")
-        return self._known[key]
+        at = self._block.new(f"getelementptr {self._kind}, ptr %{letter}, i64 {index}")
+        return self._block.new(f"load {self._kind}, ptr {at}")
 
 
-def _block_function(name: str, groups: dict[str, tuple[Expr, ...]], lanes: int) -> tuple[str, set[str]]:
-    """Function of (t, y, h, one pointer a group) that stores each group's expressions in its array."""
+def _block_function(name: str, groups: dict[str, tuple[Expr, ...]], lanes: int) -> tuple[str, Block]:
+    """Print a function of (t, y, h, one pointer a group) that stores each group's expressions in its array."""
     kind = vector_type(lanes)
     block = Block(lanes)
     values = print_block(block, [e for group in groups.values() for e in group], _Loads(block, kind))
@@ -88,7 +84,7 @@ def _block_function(name: str, groups: dict[str, tuple[Expr, ...]], lanes: int) 
             at += 1
     arguments = ", ".join(f"ptr noalias %{a}" for a in ("t", "y", "h", *groups))
     head = f"define internal void @{name}({arguments}) nounwind {{"
-    return "\n".join([head, *block.lines, "  ret void", "}"]), block.calls
+    return "\n".join([head, *block.lines, "  ret void", "}"]), block
 
 
 def plan(program: Program, lanes: int) -> tuple[Factorisation, Workspace]:
@@ -101,23 +97,23 @@ def plan(program: Program, lanes: int) -> tuple[Factorisation, Workspace]:
     return factorisation, space
 
 
-def stepper_text(program: Program, lanes: int) -> tuple[str, set[str]]:
+def stepper_text(program: Program, lanes: int) -> tuple[str, set[tuple[str, int]]]:
     """LLVM text of ``@step(ws)``: one step attempt of every lane from ``y`` at ``t`` over ``step``.
 
     Reads ``y, t, step, h, rate, mask, size, floor, atol, rtol, part``; leaves the stages in
     ``k0..k7``, the new state in ``new``, the error norm in ``err`` (nan if anything is not finite)
-    and the factor for the next step length in ``fac``. Also returns the functions in use.
+    and the factor for the next step length in ``fac``. Also returns the functions in use, with their lanes.
     """
     layout = program.layout
     factorisation, space = plan(program, lanes)
     moving = not layout.autonomous
     first = {"f": program.rhs, "jac": program.jacobian} | ({"dfdt": program.dfdt} if moving else {})
-    linearise, calls = _block_function("linearise", first, lanes)
-    rhs, more = _block_function("rate_of_change", {"f": program.rhs}, lanes)
-    calls |= more | {"exp", "log"}
+    linearise, block = _block_function("linearise", first, lanes)
+    rhs, other = _block_function("rate_of_change", {"f": program.rhs}, lanes)
     parts = [linearise, rhs, factor_text(factorisation, layout.rows, layout.cols, lanes)]
     parts += [solve_text(factorisation, lanes), _step(space, moving)]
-    return "\n".join(parts), calls
+    calls = {(f, lanes) for f in block.calls | other.calls | {"exp", "log"}}
+    return "\n".join(parts), calls | {(f, PACK) for f in block.packed | other.packed}
 
 
 def _step(space: Workspace, moving: bool) -> str:
@@ -188,7 +184,7 @@ def _step(space: Workspace, moving: bool) -> str:
 
 
 def _norm(fn: Function, space: Workspace, place: dict[str, str]) -> None:
-    """New state, and the root mean square of the error estimate over its tolerance."""
+    """Write the new state, and the root mean square of the error estimate over its tolerance."""
     lanes = space.lanes
     one = vector_type(lanes)
     suffix = "f64" if lanes == 1 else f"v{lanes}f64"

@@ -124,10 +124,11 @@ class _Shelf:
     """Paths by name, with the folder of the core first."""
 
     def __init__(self, near_by: Path | None) -> None:
-        roots = folders() if near_by is None else [near_by, *folders()]
         self.paths: dict[str, list[Path]] = {}
-        for folder in roots:
-            for path in _files(folder):
+        # near a file given by path, one level of folders only: it may lie in a home directory
+        first = [] if near_by is None else [sorted(near_by.glob("*.toml")), sorted(near_by.glob("*/*.toml"))]
+        for group in (*first, *map(_files, folders())):
+            for path in group:
                 known = self.paths.setdefault(path.stem, [])
                 if path not in known:
                     known.append(path)

@@ -2,7 +2,7 @@
 
 from bonepk.study.arms import Cohort, cohorts, drugs_of, treatment
 from bonepk.study.evidence import Arm, Citation, Row, Spread, Trial, load_trial, trial_names
-from bonepk.study.predict import ArmRun, RowResult, TrialResult, Validation, predict_trial, validate
+from bonepk.study.predict import ArmRun, RowResult, TrialResult, Validation, express, predict_trial, run_arm, validate
 from bonepk.study.score import Score, counts, scores, worst
 from bonepk.study.split import Split, read_split
 from bonepk.study.trial_text import read_trial
@@ -24,10 +24,12 @@ __all__ = [
     "cohorts",
     "counts",
     "drugs_of",
+    "express",
     "load_trial",
     "predict_trial",
     "read_split",
     "read_trial",
+    "run_arm",
     "scores",
     "treatment",
     "trial_names",

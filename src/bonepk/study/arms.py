@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from bonepk.errors import Fault, RegimenError
+from bonepk.errors import Fault, RegimenError, near
 from bonepk.model.system import System
 from bonepk.simulate.calendar import MONTH, YEAR
 from bonepk.simulate.plan import Course, Plan
@@ -49,18 +49,14 @@ def cohorts(trial: Trial, arm: Arm) -> tuple[Cohort, ...]:
     made = []
     for outer in trial.population.strata or whole:
         for inner in arm.strata or whole:
-            years = (
-                inner.years_since_fmp,
-                outer.years_since_fmp,
-                arm.years_since_fmp,
-                trial.population.years_since_fmp,
-            )
+            said = (inner, outer, arm, trial.population)
+            years = next(s.years_since_fmp for s in said if s.years_since_fmp is not None)
             made.append(
                 Cohort(
                     weight=outer.weight * inner.weight,
                     label="; ".join(label for label in (outer.label, inner.label) if label),
                     plan=trial.population.background + outer.plan + arm.plan + inner.plan,
-                    parameters={YEARS: next(y for y in years if y is not None), **outer.parameters, **inner.parameters},
+                    parameters={YEARS: years, **outer.parameters, **inner.parameters},
                 )
             )
     return tuple(made)
@@ -80,8 +76,6 @@ def check_arms(trial: Trial, system: System) -> None:
     RegimenError
         With every unknown input.
     """
-    from bonepk.errors import near
-
     faults: dict[str, Fault] = {}
     for arm in trial.arms:
         for cohort in () if arm.not_simulated else cohorts(trial, arm):
@@ -101,7 +95,8 @@ def treatment(trial: Trial, arm: Arm, month: float | None) -> str:
     """
     cohort = max(cohorts(trial, arm), key=lambda c: c.weight)
     day = (0.0 if month is None else month) * MONTH
-    now, before = set(), set()
+    now: set[str] = set()
+    before: set[str] = set()
     for course in cohort.plan.courses:
         if course.start <= day:
             (now if _lasts(course) >= day - 1 else before).add(_family(course.drug))  # a day for rounding

@@ -77,9 +77,7 @@ _KINDS = (
     Kind("annual_change", ("%/year",), "percent change since month `since`, per year", computed=True),
     Kind("difference", ("points",), "percent change of arm minus that of versus", computed=True, two_arms=True),
     Kind("annual_difference", ("points/year",), "the difference per year", computed=True, two_arms=True),
-    Kind(
-        "relative_difference", ("%",), "how far the arm's level lies from that of versus", computed=True, two_arms=True
-    ),
+    Kind("relative_difference", ("%",), "level of arm against that of versus", computed=True, two_arms=True),
     Kind("ratio", ("1",), "level at `month` over level at `since`", computed=True),
     Kind("versus_premenopausal", ("%",), "how far the level lies from that before menopause", computed=True),
     Kind("level", ("pmol/L", "nmol/mmol"), "the level itself", computed=True),

@@ -27,6 +27,9 @@ __all__ = [
 ]
 
 
+NO_PLAN = Plan()
+
+
 @dataclass(frozen=True)
 class Citation:
     """Where a number was published, and where it was read."""
@@ -100,7 +103,7 @@ class Stratum:
 
     weight: float
     label: str
-    plan: Plan = Plan()
+    plan: Plan = NO_PLAN
     years_since_fmp: float | None = None
     parameters: Mapping[str, float] = field(default_factory=dict)
 
@@ -112,7 +115,7 @@ class Arm:
     name: str
     label: str
     n: int | None = None
-    plan: Plan = Plan()
+    plan: Plan = NO_PLAN
     strata: tuple[Stratum, ...] = ()
     years_since_fmp: float | None = None
     not_simulated: str = ""
@@ -130,7 +133,7 @@ class Population:
     n: int | None = None
     prior: str = ""
     approximations: tuple[str, ...] = ()
-    background: Plan = Plan()
+    background: Plan = NO_PLAN
     strata: tuple[Stratum, ...] = ()
 
 

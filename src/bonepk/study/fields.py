@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -57,7 +58,7 @@ class Fields:
         return None
 
     def text(self, key: str, required: bool = False) -> str:
-        """A string, empty if there is none."""
+        """Look up a string, empty if there is none."""
         value = self._get(key, required)
         if value is None:
             return ""
@@ -67,7 +68,7 @@ class Fields:
         return value
 
     def number(self, key: str, required: bool = False, low: float = -math.inf, high: float = math.inf) -> float | None:
-        """A finite number within bounds, or None."""
+        """Look up a finite number within bounds, or None."""
         value = self._get(key, required)
         if value is None:
             return None
@@ -81,7 +82,7 @@ class Fields:
         return float(value)
 
     def whole(self, key: str, required: bool = False, low: int = 1) -> int | None:
-        """A whole number, or None."""
+        """Look up a whole number, or None."""
         value = self._get(key, required)
         if value is None:
             return None
@@ -91,7 +92,7 @@ class Fields:
         return value
 
     def flag(self, key: str) -> bool:
-        """A boolean, false if there is none."""
+        """Look up a boolean, false if there is none."""
         value = self._get(key, False)
         if value is None or isinstance(value, bool):
             return bool(value)
@@ -99,17 +100,15 @@ class Fields:
         return False
 
     def duration(self, key: str, required: bool = False) -> float | None:
-        """A duration in days, or None."""
+        """Look up a duration in days, or None."""
         value = self._get(key, required)
         if value is None:
             return None
-        try:
-            return days_of(value) if isinstance(value, str) else self._no_duration(key, value)
-        except RegimenError:
-            return self._no_duration(key, value)
-
-    def _no_duration(self, key: str, value: Any) -> None:
+        if isinstance(value, str):
+            with contextlib.suppress(RegimenError):
+                return days_of(value)
         self._wrong((*self.path, key), value, 'a duration such as "6 months", "1 day" or "15 minutes"')
+        return None
 
     def choice(self, key: str, known: Iterable[str], what: str, required: bool = False) -> str:
         """One of some names; a misspelt one is noted with its near miss."""
@@ -122,7 +121,7 @@ class Fields:
         return value
 
     def texts(self, key: str) -> tuple[str, ...]:
-        """A list of strings."""
+        """Look up a list of strings."""
         value = self._get(key, False)
         if value is None:
             return ()
@@ -132,12 +131,12 @@ class Fields:
         return tuple(value)
 
     def table(self, key: str, required: bool = False) -> Fields:
-        """A table inside this one; an empty one if there is none."""
+        """Open a table inside this one; an empty one if there is none."""
         value = self._get(key, required)
         return Fields({} if value is None else value, (*self.path, key), self.lines, self.faults)
 
     def tables(self, key: str, required: bool = False) -> list[Fields]:
-        """A list of tables inside this one."""
+        """Open a list of tables inside this one."""
         value = self._get(key, required)
         if value is None:
             return []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -24,7 +24,7 @@ from bonepk.study.split import Split, check_split, read_split
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["ArmRun", "RowResult", "TrialResult", "Validation", "predict_trial", "validate"]
+__all__ = ["ArmRun", "RowResult", "TrialResult", "Validation", "express", "predict_trial", "run_arm", "validate"]
 
 F8 = NDArray[np.float64]
 Progress = Callable[[int, int, str], None]
@@ -91,7 +91,7 @@ class RowResult:
 
     @property
     def points(self) -> float | None:
-        """The error of a scored row in percentage points over its whole interval: a yearly rate counts all its years."""
+        """The error of a scored row in percentage points; that of a yearly rate is summed over its years."""
         if self.error is None or self.status:
             return None
         scale = 100.0 if self.row.kind == "ratio" else 1.0
@@ -201,10 +201,7 @@ def predict_trial(
     trial = name if isinstance(name, Trial) else load_trial(name)
     split = read_split() if split is None else split
     arms = _needed(trial)
-    if isinstance(model, System):
-        system = model
-    else:
-        system = load(model, drugs=drugs_of(trial, arms), parameters=parameters)
+    system = model if isinstance(model, System) else load(model, drugs=drugs_of(trial, arms), parameters=parameters)
     check_arms(trial, system)
     months = _months(trial)
     tell = progress or _silent
@@ -213,7 +210,7 @@ def predict_trial(
     runs, done = [], 0
     for arm, parts in work:
         tell(done, total, f"{trial.name}: {arm.label}")
-        runs.append(_run(system, arm, parts, months))
+        runs.append(run_arm(system, arm, parts, months))
         done += len(parts)
     tell(total, total, trial.name)
     by_name = {run.arm.name: run for run in runs}
@@ -278,14 +275,31 @@ def _needed(trial: Trial) -> list[Arm]:
 
 
 def _months(trial: Trial) -> F8:
-    """A month's grid over the trial with every time that a row needs."""
+    """Months of the whole trial, with every time that a row needs."""
     rows = [row for row in trial.rows if not row.obstacle]
     exact = {m for row in rows for m in (row.month, row.since) if m is not None}
     end = max(exact, default=0.0)
     return np.unique(np.concatenate([np.arange(0.0, max(end, 12.0) + 0.5), np.array(sorted(exact))]))
 
 
-def _run(system: System, arm: Arm, parts: tuple[Cohort, ...], months: F8) -> ArmRun:
+def run_arm(system: System, arm: Arm, parts: Sequence[Cohort], months: F8) -> ArmRun:
+    """Simulate the cohorts of an arm once, storing every month asked for.
+
+    Parameters
+    ----------
+    system : System
+        With the drugs of the cohorts.
+    arm : Arm
+    parts : sequence of Cohort
+        From `bonepk.study.cohorts`.
+    months : ndarray, shape (times,)
+        Rising, from 0.
+
+    Returns
+    -------
+    ArmRun
+        With `failure` set if the solver stopped.
+    """
     weights = np.array([c.weight for c in parts])
     names = [n for n in _OUTPUTS if n in system.output_names]
     values: dict[str, list[F8]] = {n: [] for n in names}
@@ -314,12 +328,26 @@ def _result(trial: Trial, row: Row, runs: Mapping[str, ArmRun], split: Split, sy
         status = f"model '{system.name}' has no output '{output}'"
     if status:
         return RowResult(trial.name, row, use, group, None, status)
-    predicted = _predicted(row, output, runs)
+    predicted = express(row, runs)
     return RowResult(trial.name, row, use, group, predicted, row.not_scored and f"not scored: {row.not_scored}")
 
 
-def _predicted(row: Row, output: str, runs: Mapping[str, ArmRun]) -> float:
-    """Express a simulated course as the publication does."""
+def express(row: Row, runs: Mapping[str, ArmRun]) -> float:
+    """Express simulated courses as the publication expressed its number.
+
+    Parameters
+    ----------
+    row : Row
+        One that can be predicted (no `obstacle`).
+    runs : mapping of str to ArmRun
+        By name of arm; they hold the row's months.
+
+    Returns
+    -------
+    float
+        In the unit of the row.
+    """
+    output = ENDPOINTS[row.endpoint].output
     month = row.month or 0.0
     run = runs[row.arm]
     years = (month - row.since) / 12

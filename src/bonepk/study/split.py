@@ -56,7 +56,7 @@ class Split:
     lines: Lines | None = field(default=None, compare=False, repr=False)
 
     def of(self, trial: str, row: Row) -> str:
-        """Use of one row: ``calibration``, ``prediction``, ``not_used``, or ``unlisted`` for a trial not in the split."""
+        """Use of one row; ``unlisted`` for a trial that is not in the split."""
         for one in self.exceptions:
             if one.holds_for(trial, row):
                 return one.use

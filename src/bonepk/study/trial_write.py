@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from bonepk.simulate.calendar import in_words
 from bonepk.simulate.plan import Course, Plan, Switch
@@ -90,11 +90,11 @@ def _row(row: Row) -> str:
     return _inline(about | {"note": row.note, "not_scored": row.not_scored})
 
 
-def _pairs(values: dict[str, object]) -> list[str]:
+def _pairs(values: Mapping[str, object]) -> list[str]:
     return [f"{_key(key)} = {_value(value)}" for key, value in values.items() if value not in (None, "")]
 
 
-def _inline(values: dict[str, object]) -> str:
+def _inline(values: Mapping[str, object]) -> str:
     return "{ " + ", ".join(_pairs(values)) + " }"
 
 
