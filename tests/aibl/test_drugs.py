@@ -64,7 +64,7 @@ def test_zoledronate_in_urine() -> None:
 
 @pytest.mark.parametrize(("clearance", "low", "high"), [(65, 1.05, 1.30), (40, 1.20, 1.60)])
 def test_zoledronate_exposure_in_renal_impairment(clearance: float, low: float, high: float) -> None:
-    """US label (recalled): exposure up 15 % with mild (50 to 80 mL/min) and 43 % with moderate (30 to 50) impairment."""
+    """US label (recalled): exposure up 15 % in mild (50 to 80 mL/min) and 43 % in moderate (30 to 50) impairment."""
     days = np.linspace(0, 2, 2001)
 
     def area(crcl: float) -> float:
