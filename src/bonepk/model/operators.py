@@ -101,14 +101,14 @@ ARRAY: dict[str, Callable[..., Any]] = {
     "not": lambda a: np.logical_not(_re(a)),
     "exp": np.exp,
     "log": np.log,
-    "log1p": lambda x: np.log(1.0 + x) if np.iscomplexobj(x) else np.log1p(x),
-    "expm1": lambda x: np.exp(x) - 1.0 if np.iscomplexobj(x) else np.expm1(x),
+    "log1p": np.log1p,
+    "expm1": np.expm1,
     "sqrt": np.sqrt,
     "abs": lambda x: np.where(_re(x) < 0, -x, x),
     "sin": np.sin,
     "cos": np.cos,
     "tanh": np.tanh,
-    "softplus": lambda x: np.where(_re(x) > 0, x, 0.0) + np.log(1.0 + np.exp(np.where(_re(x) > 0, -x, x))),
+    "softplus": lambda x: np.where(_re(x) > 0, x, 0.0) + np.log1p(np.exp(np.where(_re(x) > 0, -x, x))),
     "expit": lambda x: np.where(
         _re(x) >= 0, 1.0 / (1.0 + np.exp(-_keep(x, _re(x) >= 0))), _sig_low(_keep(x, _re(x) < 0))
     ),
