@@ -31,7 +31,7 @@ _ROOMS = {
     "switch": "bonepk.simulate.plan",
     "weekly": "bonepk.simulate.plan",
     "read_nonmem": "bonepk.simulate.nonmem",
-    "simulate": "bonepk.simulate.run",
+    "simulate": "bonepk.simulate",
     "simulate_records": "bonepk.simulate.nonmem",
 }
 
@@ -64,7 +64,8 @@ __all__ = ["__version__", *sorted(_ROOMS)]
 def __getattr__(name: str) -> Any:
     if name not in _ROOMS:
         raise AttributeError(f"module 'bonepk' has no attribute '{name}'")
-    value = getattr(importlib.import_module(_ROOMS[name]), name)
+    room = importlib.import_module(_ROOMS[name])
+    value = room if name == "simulate" else getattr(room, name)  # that floor is called like the function
     globals()[name] = value
     return value
 
