@@ -1,0 +1,79 @@
+"""What calibration asks of a model: predictions for the rows of a block, given parameter values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bonepk.infer.rows import Block
+
+__all__ = ["Differentiable", "Predictor", "differences"]
+
+FloatArray = NDArray[np.float64]
+
+
+class Predictor(Protocol):
+    """Rows to be met, and a function from parameter values to predictions.
+
+    It must be picklable (workers get a copy) and give the same numbers for the same values.
+    """
+
+    @property
+    def blocks(self) -> Sequence[Block]:
+        """Trials (or persons) with their rows."""
+        ...
+
+    @property
+    def defaults(self) -> Mapping[str, float]:
+        """Value of every parameter that may be fitted or shifted."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of model and evidence: what a saved fit names."""
+        ...
+
+    def predict(self, block: str, values: Mapping[str, float]) -> FloatArray:
+        """Predictions for the rows of a block, shape (rows,).
+
+        `values` holds the fitted and shifted parameters only; a name starting with ``+`` is added to what an arm
+        sets itself. Raises `SolverError` where there is no solution.
+        """
+        ...
+
+    def uses(self, block: str, name: str) -> bool:
+        """Whether a parameter can change the predictions of a block."""
+        ...
+
+
+@runtime_checkable
+class Differentiable(Protocol):
+    """A predictor that knows its own derivatives."""
+
+    def jacobian(self, block: str, values: Mapping[str, float], names: Sequence[str]) -> tuple[FloatArray, FloatArray]:
+        """Predictions, shape (rows,), and derivatives by `names` in their own units, shape (rows, names)."""
+        ...
+
+
+def differences(
+    predictor: Predictor, block: str, values: Mapping[str, float], names: Sequence[str], step: float = 1e-4
+) -> tuple[FloatArray, FloatArray]:
+    """Predictions and their derivatives by forward differences.
+
+    Parameters
+    ----------
+    step : float
+        Relative to the value (absolute for a value of 0). With runs good to 1e-8 a derivative is good to about
+        1e-3, enough for Gauss-Newton; the minimum itself does not depend on it.
+    """
+    base = predictor.predict(block, values)
+    made = np.zeros((base.size, len(names)))
+    for k, name in enumerate(names):
+        if not predictor.uses(block, name):
+            continue
+        h = step * (abs(values[name]) or 1.0)
+        made[:, k] = (predictor.predict(block, {**values, name: values[name] + h}) - base) / h
+    return base, made
