@@ -23,6 +23,7 @@ YEARS = "years_since_fmp"
 
 _AROMATASE_INHIBITORS = {"letrozole", "anastrozole", "exemestane"}
 _BISPHOSPHONATES = {"zoledronate", "alendronate", "risedronate", "ibandronate"}
+_BEFORE = -3  # years since menopause up to which an untreated arm is called premenopausal
 _EARLY = 10  # years since menopause up to which an untreated arm is called menopause
 
 
@@ -109,6 +110,8 @@ def treatment(trial: Trial, arm: Arm, month: float | None) -> str:
     if before:
         return "after " + " + ".join(sorted(before))
     years = cohort.parameters[YEARS] + day / YEAR
+    if years < _BEFORE:
+        return "before menopause, no drug"
     return "menopause, no drug" if years <= _EARLY else "no drug"
 
 
