@@ -242,12 +242,8 @@ def _handles(result: TrialResult, colours: dict[str, str]) -> list[Any]:
     if len(pairs) == 1:
         arm, versus = next(iter(pairs))
         found.append(Line2D([], [], color=_DIFFERENCE, linewidth=2, label=f"{arm} minus {versus}"))
-    for use, fill in (
-        ("prediction", "#444444"),
-        ("calibration", "white"),
-        ("not_used", "white"),
-        ("unlisted", "white"),
-    ):
+    for use in USE_WORDS:
+        fill = "#444444" if use == "prediction" else "white"
         for confidence, marker in (("verified", "o"), ("memory", "D")):
             if any(r.use == use and r.row.confidence == confidence and not r.status for r in shown):
                 recalled = ", recalled" if confidence == "memory" else ""

@@ -63,10 +63,8 @@ def validation_page(results: Validation, path: str | Path) -> Path:
     head = f"<meta charset=utf-8><meta name=viewport content='width=device-width'><style>{_STYLE}</style>"
     target = Path(path)
     body = "\n".join(parts)
-    page = (
-        f"<!doctype html><html lang=en><head>{head}<title>bonepk validation</title></head><body>{body}</body></html>\n"
-    )
-    target.write_text(page, encoding="utf-8")
+    head = f"<head>{head}<title>bonepk validation</title></head>"
+    target.write_text(f"<!doctype html><html lang=en>{head}<body>{body}</body></html>\n", encoding="utf-8")
     return target
 
 

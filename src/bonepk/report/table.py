@@ -62,9 +62,7 @@ def _head(result: TrialResult) -> str:
     trial = result.trial
     who = trial.population
     n = f", n = {who.n}" if who.n else ""
-    years = (
-        f"day 0: {who.years_since_fmp:g} years since the final menstrual period ({who.years_source}: {who.years_note})"
-    )
+    assumed = f"({who.years_source}: {who.years_note})"
     lines = [
         f"{trial.title} ({trial.year})",
         f"{trial.design}{n}; {who.description}",
@@ -135,13 +133,14 @@ def validation_text(results: Validation) -> str:
     for by in ("endpoint", "treatment"):
         key = ("use", by) if by == "endpoint" else (by, "measure")
         parts.append(_scores_grid(by, scores(used, key), scores(used, key, confidence="verified")))
-    bad = worst(used, 10)
-    titles = {t.trial.name: t.trial for t in results.trials}
-    lines = [(r.trial, *line_of(r, titles[r.trial]).cells[:6], USE_WORDS[r.use]) for r in bad]
-    parts.append("worst ten\n" + _grid([("trial", *HEADERS[:6], "use"), *lines], right={1, 5, 6}))
-    failed = [
-        f"{t.trial.name}: {run.arm.label}: {run.failure}" for t in results.trials for run in t.arms if run.failure
-    ]
+    trials = {t.trial.name: t.trial for t in results.trials}
+    for measure in ("BMD", "marker"):
+        bad = worst(used, 10, measure)
+        lines = [(r.trial, *line_of(r, trials[r.trial]).cells[:6], USE_WORDS[r.use]) for r in bad]
+        if lines:
+            parts.append(f"worst ten, {measure}\n" + _grid([("trial", *HEADERS[:6], "use"), *lines], right={1, 5, 6}))
+    arms = [(t.trial.name, run) for t in results.trials for run in t.arms]
+    failed = [f"{name}: {run.arm.label}: {run.failure}" for name, run in arms if run.failure]
     if failed:
         parts.append("failed\n" + "\n".join(f"  {line}" for line in failed))
     return "\n\n".join(parts)
