@@ -44,7 +44,7 @@ def turnover():
         {
             "depot": (0.0, "-ka*depot"),
             "central": (0.0, "ka*depot - (CL/V)*central - vmax*central/(km*V + central)"),
-            "cell": ("kin/kout", "kin*(1 - imax*max(central/V, 0)**hill/(ic50**hill + max(central/V, 0)**hill)) - kout*cell*food"),
+            "cell": ("kin/kout", "kin*(1 - imax/(1 + (ic50/max(central/V, 1e-9))**hill)) - kout*cell*food"),
             "slow": ("1.0", "kslow*((cell/(kin/kout))**power - slow)"),
             "fast": ("1.0", "kfast*(slow - fast)"),
         },

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from bonepk.engine.compiled import Compiled
 from bonepk.engine.driver import ARGUMENTS, FAILED, driver_text
-from bonepk.engine.jit import Loaded, load_object, vector_lanes
+from bonepk.engine.jit import Loaded, vector_lanes
 from bonepk.engine.lower import Program
 from bonepk.engine.stepper import plan, stepper_text
 from bonepk.engine.timeline import Kind, Timeline
@@ -110,7 +110,7 @@ def batch_text(program: Program, lanes: int) -> str:
     steps, calls = stepper_text(program, lanes)
     person, more = person_text(program)
     run = driver_text(program.layout, space, len(program.outputs))
-    return "\n".join([functions_text(calls | more), person, steps, run])
+    return "\n".join([functions_text(calls | more, lanes if lanes > 1 else 0), person, steps, run])
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,8 +130,7 @@ def _native(compiled: Compiled, lanes: int) -> _Native:
     known = compiled.native
     if lanes not in known:
         key = cache.code_key(compiled.system, compiled.linear_inputs, "batch", str(lanes))
-        code, notes = cache.object_code(key, make)
-        loaded = load_object(code, ["run"])
+        loaded, notes = cache.object_code(key, ["run"], make, ["workspace"])
         run = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(loaded.addresses["run"])
         known[lanes] = _Native(loaded, run, int(str(notes["workspace"])))
     made: _Native = known[lanes]

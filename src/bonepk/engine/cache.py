@@ -8,6 +8,7 @@ that does not read, or does not load, is made again.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import sys
@@ -17,13 +18,15 @@ from pathlib import Path
 
 import bonepk
 from bonepk import diskcache
-from bonepk.engine.jit import compile_text, target_identity
+from bonepk.engine.jit import Loaded, compile_text, load_object, target_identity
 from bonepk.engine.lower import Layout
 from bonepk.model.system import System
 
 __all__ = ["code_key", "object_code", "system_code"]
 
 _KIND = "machine-code"
+_NOTES = ("linear", "hoisted", "rows", "cols", "autonomous")
+Notes = dict[str, object]
 
 
 @cache
@@ -43,32 +46,40 @@ def code_key(system: System, linear_inputs: Sequence[str], *what: str) -> str:
     return diskcache.key_of(system.structure_hash, *linear_inputs, "|", *what, "|", *identity)
 
 
-def object_code(key: str, make: Callable[[], tuple[str, dict[str, object]]]) -> tuple[bytes, dict[str, object]]:
-    """Object code and notes under `key`; made from LLVM text if absent.
+def object_code(
+    key: str, names: Sequence[str], make: Callable[[], tuple[str, Notes]], needed: Sequence[str] = ()
+) -> tuple[Loaded, Notes]:
+    """Load the code under `key`, or make it from LLVM text and keep it.
 
     Parameters
     ----------
     key : str
+    names : sequence of str
+        Functions to look up.
     make : callable
         Returns LLVM text and a JSON-able dictionary to keep beside the code.
+    needed : sequence of str
+        Keys that the dictionary must have.
     """
     entry = diskcache.read(_KIND, key)
     if entry is not None:
         found = _unpack(entry)
-        if found is not None:
-            return found
+        if found is not None and all(name in found[1] for name in needed):
+            # an object that passed its checksum and lacks a function is replaced, not reported
+            with contextlib.suppress(RuntimeError):
+                return load_object(found[0], names), found[1]
     text, notes = make()
     code = compile_text(text)
     diskcache.write(_KIND, key, _pack(code, notes))
-    return code, notes
+    return load_object(code, names), notes
 
 
-def _pack(code: bytes, notes: dict[str, object]) -> bytes:
+def _pack(code: bytes, notes: Notes) -> bytes:
     head = json.dumps(notes).encode()
     return len(head).to_bytes(8, "little") + head + code
 
 
-def _unpack(entry: bytes) -> tuple[bytes, dict[str, object]] | None:
+def _unpack(entry: bytes) -> tuple[bytes, Notes] | None:
     try:
         size = int.from_bytes(entry[:8], "little")
         notes = json.loads(entry[8 : 8 + size])
@@ -79,11 +90,11 @@ def _unpack(entry: bytes) -> tuple[bytes, dict[str, object]] | None:
 
 
 def system_code(
-    system: System, linear_inputs: Sequence[str], make: Callable[[], tuple[Layout, str]]
-) -> tuple[Layout, bytes]:
-    """Layout and object code of a system's blocks."""
+    system: System, linear_inputs: Sequence[str], names: Sequence[str], make: Callable[[], tuple[Layout, str]]
+) -> tuple[Layout, Loaded]:
+    """Layout and loaded code of a system's blocks."""
 
-    def text_and_notes() -> tuple[str, dict[str, object]]:
+    def text_and_notes() -> tuple[str, Notes]:
         layout, text = make()
         notes = {
             "linear": layout.linear,
@@ -94,11 +105,11 @@ def system_code(
         }
         return text, notes
 
-    code, notes = object_code(code_key(system, linear_inputs, "blocks"), text_and_notes)
-    return _layout(system, notes), code
+    loaded, notes = object_code(code_key(system, linear_inputs, "blocks"), names, text_and_notes, _NOTES)
+    return _layout(system, notes), loaded
 
 
-def _layout(system: System, notes: dict[str, object]) -> Layout:
+def _layout(system: System, notes: Notes) -> Layout:
     def ints(name: str) -> tuple[int, ...]:
         found = notes[name]
         assert isinstance(found, (list, tuple))

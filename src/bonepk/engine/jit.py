@@ -87,6 +87,7 @@ def compile_text(text: str) -> bytes:
     # the text has no repeated work and hardly any control flow: a full pipeline costs a second and
     # gains nothing (measured); variables into registers and the code generator's level 1 are enough
     passes = llvm.create_new_module_pass_manager()
+    passes.add_always_inliner_pass()
     passes.add_sroa_pass()
     passes.run(module, llvm.create_pass_builder(_machine(), llvm.create_pipeline_tuning_options()))
     return bytes(_machine().emit_object(module))

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bonepk.engine.jit import Loaded, load_object
+from bonepk.engine.jit import Loaded
 from bonepk.engine.lower import Layout, Program
 from bonepk.engine.printer import PACK, Block, print_block
 from bonepk.engine.special import LIBRARY, definitions
@@ -74,9 +74,10 @@ def _uses(block: Block) -> set[tuple[str, int]]:
     return {(f, 1) for f in block.calls} | {(f, PACK) for f in block.packed}
 
 
-def functions_text(calls: set[tuple[str, int]]) -> str:
-    """Definitions of the elementary functions in use, by lanes, and declarations of C functions."""
-    parts = [definitions({f for f, k in calls if k == lanes}, lanes) for lanes in sorted({k for _, k in calls} | {1})]
+def functions_text(calls: set[tuple[str, int]], inline: int = 0) -> str:
+    """Define the elementary functions in use, by lanes, and declare C functions; inlined for `inline` lanes."""
+    widths = sorted({k for _, k in calls} | {1})
+    parts = [definitions({f for f, k in calls if k == lanes}, lanes, lanes == inline) for lanes in widths]
     used = [(f, k) for f, k in LIBRARY.items() if any(f == name for name, _ in calls)]
     parts += [f"declare double @bonepk.{f}({', '.join(['double'] * k)})" for f, k in used]
     return "\n".join(parts)
@@ -215,5 +216,5 @@ def llvm_functions(system: System, linear_inputs: Sequence[str]) -> tuple[Layout
         program = lower(system, linear_inputs)
         return program.layout, program_text(program)
 
-    layout, code = cache.system_code(system, linear_inputs, make)
-    return layout, LlvmFunctions(load_object(code, _NAMES))
+    layout, loaded = cache.system_code(system, linear_inputs, _NAMES, make)
+    return layout, LlvmFunctions(loaded)

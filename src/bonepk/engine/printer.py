@@ -111,6 +111,7 @@ def print_block(block: Block, roots: Sequence[Expr], leaf: Callable[[str, int], 
             value[id(node)] = block.new(f"select {test} {c}, {kind} {a}, {kind} {b}")
         else:
             value[id(node)] = _arithmetic(block, op, [number(a) for a in node.args], kind, test, suffix)
+
     def ensure(wanted: Sequence[Expr]) -> None:
         """Emit nodes and what they need, unless that is done."""
         stack = [(node, False) for node in reversed(wanted)]
