@@ -1,0 +1,1 @@
+"""Floor 2½: other tools' formats."""
