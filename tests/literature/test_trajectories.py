@@ -27,9 +27,10 @@ NAMES = [f"{s.model}-{s.name}" for s in SCENARIOS]
 LITERATURE = [i for i in bonepk.models("literature") if i.path.parent.name == "literature"]
 
 
+@pytest.mark.parametrize("engine", verify.ENGINES)
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=NAMES)
-def test_agrees_with_independent_trajectory(scenario):
-    agreement = verify.compare(scenario)
+def test_agrees_with_independent_trajectory(scenario, engine):
+    agreement = verify.compare(scenario, engine)
     column, error = agreement.worst
     assert error < scenario.limit, f"{column} is off by {error:.1e}"
 

@@ -16,6 +16,7 @@ from bonepk.model.expr import Expr, to_text
 from bonepk.model.library import ModelInfo, models
 from bonepk.model.symbolic import latex_text
 from bonepk.model.system import Flux, Parameter, System
+from bonepk.model.verified import verified
 
 __all__ = ["FORMATS", "list_text", "show"]
 
@@ -223,12 +224,16 @@ def list_text() -> str:
     for kind, heading in _HEADINGS.items():
         group = [i for i in infos if i.kind == kind]
         if group:
-            rows = [(i.name, _about(i)) for i in group]
-            width = max(len(name) for name, _ in rows)
-            blocks.append("\n".join([heading, *(f"  {name.ljust(width)}  {about}".rstrip() for name, about in rows)]))
+            width = max(len(i.name) for i in group)
+            lines = [heading]
+            for i in group:
+                first, *more = _about(i)
+                lines += [f"  {i.name.ljust(width)}  {first}".rstrip(), *(" " * (width + 4) + line for line in more)]
+            blocks.append("\n".join(lines))
     return "\n\n".join(blocks) + "\n"
 
 
-def _about(info: ModelInfo) -> str:
+def _about(info: ModelInfo) -> list[str]:
     target = f" (for {', '.join(info.written_for)})" if info.written_for else ""
-    return f"{info.title}{target}"
+    kept = verified(info)
+    return [f"{info.title}{target}", *([f"doi {info.doi}; {kept}"] if kept else [])]
