@@ -123,7 +123,7 @@ def _trial(options: argparse.Namespace) -> int:
     with _Progress() as tell:
         result = predict_trial(options.name, model=options.model, parameters=options.parameters, progress=tell)
     print(trial_text(result))
-    if not options.no_figure:
+    if not options.no_figure and any(row.predicted is not None for row in result.rows):
         path = options.figure or Path(f"{result.trial.name}.png")
         trial_figure(result, path)
         print(f"figure: {path}")
