@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +77,7 @@ def trial_figure(result: TrialResult, path: str | Path) -> Path:
         raise DataError(Fault(place, "no row that can be predicted", cure="print the table instead"))
     columns = min(3, len(panels)) if len(panels) != 4 else 2
     rows = -(-len(panels) // columns)
-    title = textwrap.wrap(result.trial.title, 40 * columns + 12)
+    title = textwrap.wrap(result.trial.title, int((4.1 * max(columns, 1.4) - 0.4) / 0.118))
     sources = _sources(result, 52 * columns + 10)
     names = [run.arm.name for run in result.arms]
     colours = {name: _COLOURS[i % len(_COLOURS)] for i, name in enumerate(names)}
@@ -143,27 +143,22 @@ def _panel(
     runs = {run.arm.name: run for run in result.arms if not run.failure}
     axes.axhline(0 if form not in {"level", "ratio"} else np.nan, color="#999999", linewidth=0.7, zorder=1)
     pairs = dict.fromkeys((r.row.arm, r.row.versus) for r in members if r.row.versus)
-    alone = form != "relative"
-    if alone:
-        for name, run in runs.items():
-            faint = bool(pairs) and not any(r.row.arm == name and not r.row.versus for r in members)
-            style = {"linewidth": 1.2, "alpha": 0.65, "linestyle": (0, (4, 2))} if faint else {"linewidth": 1.9}
-            axes.plot(run.months, _course(run, output, form), color=colours[name], zorder=2, **style)
-    several = len(pairs) > 1
+    only_pairs = len(pairs) > 1 and not any(not m.row.versus for m in members)
+    if form != "relative" and not only_pairs:
+        _arms(axes, runs, output, form, {m.row.arm for m in members if not m.row.versus}, colours)
     for arm, versus in pairs:
-        colour = colours[arm] if several or not alone else _DIFFERENCE
-        axes.plot(
-            runs[arm].months, _between(runs[arm], runs[versus], output, form), color=colour, linewidth=2.1, zorder=3
-        )
+        colour = colours[arm] if len(pairs) > 1 else _DIFFERENCE
+        course = _between(runs[arm], runs[versus], output, form)
+        axes.plot(runs[arm].months, course, color=colour, linewidth=2.1, zorder=3)
     shift = _shifts(members)
     for member in members:
         name = member.row.arm
-        colour = colours[name] if not member.row.versus or several or not alone else _DIFFERENCE
+        colour = colours[name] if not member.row.versus or len(pairs) > 1 else _DIFFERENCE
         _point(axes, member, runs[name], output, form, colour, shift[id(member)])
     axes.set_title(ENDPOINTS[endpoint].label, fontsize=10, loc="left")
     unit = _UNITS.get(form) or f"level ({members[0].row.unit})"
-    if form == "difference" and not alone:
-        unit = "difference (points)"
+    if only_pairs and form == "difference":
+        unit = f"difference from {' or '.join(dict.fromkeys(v for _, v in pairs))} (points)"
     axes.set_ylabel(unit, fontsize=8)
     axes.set_xlabel("months since study start", fontsize=8)
     axes.tick_params(labelsize=8, length=3, color="#888888")
@@ -176,6 +171,21 @@ def _panel(
         axes.spines[side].set_visible(False)
     for side in ("left", "bottom"):
         axes.spines[side].set_color("#888888")
+
+
+def _arms(
+    axes: Any, runs: Mapping[str, ArmRun], output: str, form: str, measured: set[str], colours: dict[str, str]
+) -> None:
+    """Draw the arms; those without a point of their own beside a difference are dashed and thin."""
+    drawn: list[F8] = []
+    for name, run in runs.items():
+        course = _course(run, output, form)
+        line = axes.plot(run.months, course, color=colours[name], linewidth=1.9, zorder=2)[0]
+        if form == "difference" and name not in measured:
+            line.set(linewidth=1.2, alpha=0.65, linestyle=(0, (4, 2)))
+        elif any(np.allclose(course, other, atol=1e-6) for other in drawn):
+            line.set_linestyle((0, (3, 3)))  # lets the equal line below show through
+        drawn.append(course)
 
 
 def _course(run: ArmRun, output: str, form: str) -> F8:
@@ -238,10 +248,10 @@ def _handles(result: TrialResult, colours: dict[str, str]) -> list[Any]:
 
     shown = [r for r in result.rows if r.predicted is not None]
     found = [Line2D([], [], color=colours[r.arm.name], linewidth=2, label=r.arm.label) for r in result.arms]
-    pairs = {(r.row.arm, r.row.versus) for r in shown if _FORMS[r.row.kind] == "difference"}
+    pairs = {(r.row.arm, r.row.versus) for r in shown if r.row.versus}
     if len(pairs) == 1:
         arm, versus = next(iter(pairs))
-        found.append(Line2D([], [], color=_DIFFERENCE, linewidth=2, label=f"{arm} minus {versus}"))
+        found.append(Line2D([], [], color=_DIFFERENCE, linewidth=2, label=f"{arm} against {versus}"))
     for use in USE_WORDS:
         fill = "#444444" if use == "prediction" else "white"
         for confidence, marker in (("verified", "o"), ("memory", "D")):

@@ -279,7 +279,7 @@ def _months(trial: Trial) -> F8:
     rows = [row for row in trial.rows if not row.obstacle]
     exact = {m for row in rows for m in (row.month, row.since) if m is not None}
     end = max(exact, default=0.0)
-    return np.unique(np.concatenate([np.arange(0.0, max(end, 12.0) + 0.5), np.array(sorted(exact))]))
+    return np.unique(np.concatenate([np.arange(0.0, max(end, 12.0) + 0.25, 0.5), np.array(sorted(exact))]))
 
 
 def run_arm(system: System, arm: Arm, parts: Sequence[Cohort], months: F8) -> ArmRun:
@@ -324,8 +324,11 @@ def _result(trial: Trial, row: Row, runs: Mapping[str, ArmRun], split: Split, sy
         if name and not status and runs[name].failure:
             status = f"not simulated: {runs[name].failure}"
     output = ENDPOINTS[row.endpoint].output
-    if not status and output not in system.output_names:
+    units = {o.name: o.unit for o in system.outputs}
+    if not status and output not in units:
         status = f"model '{system.name}' has no output '{output}'"
+    if not status and row.kind == "level" and row.unit != units[output]:
+        status = f"the model gives '{output}' in [{units[output]}]"
     if status:
         return RowResult(trial.name, row, use, group, None, status)
     predicted = express(row, runs)
