@@ -171,6 +171,12 @@ class Folder:
         return text[: text.index(old)].count("\n") + 1
 
 
+@pytest.fixture(scope="session")
+def samples() -> dict[str, str]:
+    """Text of each sample file by its path."""
+    return FILES
+
+
 @pytest.fixture
 def folder(tmp_path, monkeypatch) -> Folder:
     """A folder with the sample models, found by name."""

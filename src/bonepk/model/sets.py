@@ -215,7 +215,7 @@ def _values(raw: Any, lines: Lines, faults: Faults) -> tuple[SetValue, ...]:
         return ()
     flat: dict[str, tuple[Any, str]] = {}
     for name, entry in raw.items():
-        if isinstance(entry, dict) and "value" not in entry and all("." not in k for k in entry):
+        if isinstance(entry, dict) and not entry.keys() & {"value", "unit", "se"}:  # an unquoted dotted name
             flat |= {f"{name}.{k}": (v, lines.place(("values", name, k))) for k, v in entry.items()}
         else:
             flat[name] = (entry, lines.place(("values", name)))
@@ -224,7 +224,7 @@ def _values(raw: Any, lines: Lines, faults: Faults) -> tuple[SetValue, ...]:
         table = entry if isinstance(entry, dict) else {"value": entry}
         for key in table:
             if key not in {"value", "unit", "se"}:
-                faults.add(place, f"unknown key '{key}'", cure=near(key, ("value", "unit", "se")) or "value, unit, se")
+                faults.add(place, f"unknown key '{key}'", cure="known are value, unit, se")
         numbers: dict[str, float | None] = {}
         for key in ("value", "se"):
             number = table.get(key)

@@ -7,11 +7,12 @@ whether an expression's names exist is known when files are composed.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bonepk.errors import Faults, ModelTextError, near
+from bonepk.errors import Fault, Faults, ModelTextError, near
 from bonepk.model.component import KINDS, Component
 from bonepk.model.expr import Expr, num
 from bonepk.model.parse import is_name, read_expression
@@ -103,8 +104,15 @@ def _read(name: str, document: _Document, find_template: FindTemplate | None) ->
     faults = Faults()
     document = _with_template(document, find_template, (name,), faults)
     component = _Reader(name, document, faults).run()
-    faults.raise_as(ModelTextError)
+    in_line = Faults()
+    in_line.extend(sorted(faults, key=_line_of))
+    in_line.raise_as(ModelTextError)
     return component
+
+
+def _line_of(fault: Fault) -> int:
+    match = re.search(r":(\d+)", fault.place)
+    return int(match.group(1)) if match else 0
 
 
 def _with_template(document: _Document, find: FindTemplate | None, chain: tuple[str, ...], faults: Faults) -> _Document:
