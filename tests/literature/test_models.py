@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import bonepk as bp
+from bonepk.errors import NotFoundError
 from bonepk.model.checks import check_model
 
 YEAR = 365.0  # of Jorg 2022
@@ -177,3 +178,24 @@ def test_sixty_milligrams_arrive_in_the_unit_of_the_depot(model, drug, state, ex
 def test_teriparatide_in_moles():
     run = bp.simulate(bp.load("peterson2010"), bp.dose("teriparatide", "20 ug"), times=[1e-9], states=True)
     assert float(run["TERISC"][0]) == pytest.approx(20e6 / 4117.8, rel=1e-6)
+
+
+def test_any_state_may_start_elsewhere():
+    model = bp.load("pivonka2008")
+    start = {"OBp_0": 6.194e-4, "OBa_0": 6.7008e-4, "OCa_0": 6.456e-4}
+    by_parameter = bp.simulate(model, times=[0.0, 70.0], parameters=start, states=True)
+    by_state = bp.simulate(model, times=[0.0, 70.0], initial={n[:-2]: v for n, v in start.items()}, states=True)
+    for name in by_state.data_vars:
+        np.testing.assert_allclose(by_state[name].values, by_parameter[name].values, rtol=1e-12)
+
+
+def test_a_state_that_does_not_exist_cannot_start():
+    with pytest.raises(NotFoundError, match=r"initial 'OBx'.*did you mean 'OB"):
+        bp.simulate(bp.load("pivonka2008"), days=1, initial={"OBx": 1.0})
+
+
+def test_komarova_from_the_curated_start():
+    at_100 = bp.simulate(
+        bp.load("komarova2003"), times=[100.0], initial={"x1": 11.0, "x2": 212.0}, states=True, rtol=1e-10
+    )
+    assert float(at_100["z"][0]) == pytest.approx(99.77378541, abs=1e-6)

@@ -11,6 +11,7 @@ import numpy as np
 
 from bonepk.engine import Compiled, compile_system
 from bonepk.engine.integrate import integrate
+from bonepk.engine.timeline import Kind, Op, Timeline
 from bonepk.errors import Fault, Faults, NotFoundError, RegimenError, near
 from bonepk.model.expr import evaluate, substitute
 from bonepk.model.system import System
@@ -93,6 +94,7 @@ def simulate(
     every: float | str | None = None,
     parameters: Mapping[str, float] | None = None,
     inputs: Mapping[str, float] | None = None,
+    initial: Mapping[str, float] | None = None,
     states: bool = False,
     history: bool = True,
     method: str = "LSODA",
@@ -121,6 +123,9 @@ def simulate(
     parameters, inputs : mapping of str to float, optional
         Values that replace the model's, in the model's units. Inputs may also be changed in time by
         `bonepk.switch` in the plan.
+    initial : mapping of str to float, optional
+        States at the start of the run that replace the model's, in the states' units. What equations
+        take from an initial value (a baseline) stays the model's.
     states : bool
         Store the states as well as the outputs.
     history : bool
@@ -149,7 +154,7 @@ def simulate(
     RegimenError
         If the plan does not fit the model, or no length is given.
     NotFoundError
-        If a parameter or input is not in the model.
+        If a parameter, input or state is not in the model.
     SolverError
         If the integration stops early.
     """
@@ -173,6 +178,9 @@ def simulate(
         )
     start = min(start, regimen.first, float(grid[0]) if len(grid) else 0.0)
     timeline = schedule(model, regimen.records, regimen.entries, regimen.tracks, values, start)
+    begun = _initial(model, initial or {})
+    if begun:
+        timeline = _started(timeline, model, begun)
     compiled = compiled_for(model, backend=backend)
     p = compiled.parameter_vector(values)
     trace = integrate(
@@ -191,12 +199,36 @@ def simulate(
         "doses": regimen.table,
         "parameters": {n: v for n, v in values.items() if n in model.parameter_names},
         "inputs": {n: v for n, v in values.items() if n in model.input_names},
+        "initial": begun,
         "start": start,
         "method": method,
         "rtol": rtol,
         "atol": "scaled to each state" if atol is None else np.asarray(atol).tolist(),
     }
     return dataset(model, trace, states, about)
+
+
+def _initial(system: System, given: Mapping[str, float]) -> dict[str, float]:
+    """Check states given by name."""
+    faults = Faults()
+    out: dict[str, float] = {}
+    for name, value in given.items():
+        if name not in system.state_names:
+            faults.add(f"initial '{name}'", f"no such state in '{system.name}'", "", near(name, system.state_names))
+        elif not math.isfinite(value):
+            faults.add(f"initial '{name}'", f"{value!r}", "a finite number")
+        else:
+            out[name] = float(value)
+    faults.raise_as(NotFoundError)
+    return out
+
+
+def _started(timeline: Timeline, system: System, initial: Mapping[str, float]) -> Timeline:
+    """Set states before anything else happens, once inputs have their first values."""
+    ops = timeline.ops()
+    first = next((i for i, op in enumerate(ops) if op.kind != Kind.INPUT or op.time > timeline.start), len(ops))
+    ops[first:first] = [Op(timeline.start, Kind.SET, system.state_names.index(n), v) for n, v in initial.items()]
+    return Timeline.build(timeline.start, ops, [timeline.pattern(k) for k in range(len(timeline.pattern_period))])
 
 
 def _times(
