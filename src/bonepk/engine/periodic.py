@@ -5,8 +5,9 @@ It is found by Newton on ``P(y) - y`` with the map's derivative by differences: 
 linear system however long its half-life, where iterating the map would need thousands of
 periods. A constant infusion is Newton on ``f(y) + r = 0``. Where Newton does not settle, the map
 is iterated (or time runs) instead, and what does not settle either is an error naming the state.
-The certificate is the largest change over one more period (or the largest net flow), relative to
-the size of the state (or of its turnover).
+The certificate is the length of the next Newton step relative to the size of the state, that is the
+error itself and not the change over a period, which a long half-life makes small anywhere; for a
+constant infusion it is the largest net flow relative to turnover.
 """
 
 from __future__ import annotations
@@ -26,9 +27,12 @@ __all__ = ["SteadyState", "constant_state", "periodic_state", "resolve"]
 
 F8 = NDArray[np.float64]
 
-_MOST_PERIODS = 3000
-_NEWTON = 25
 _WARM_UP = 3
+_NEWTON = 25
+_NOISE = 1e-6  # an error below this that shrinks no more is the integrator's own
+_NEUTRAL = 1e-8  # a direction in which a period takes away less than this part is not eliminated
+_FAR = 1e6
+_MOST_PERIODS = 500
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,7 @@ class SteadyState:
     y : ndarray, shape (n,)
         The state just before the pattern's entries at offset 0.
     residual : float
-        Certificate: largest relative change over one period, or largest net flow relative to turnover.
+        Certificate: relative distance to the fixed point, or largest net flow relative to turnover.
     periods : int
         Periods (or Newton steps, for a constant infusion) that were computed.
     """
@@ -70,60 +74,81 @@ def periodic_state(field: Field, pattern: Pattern, y0: F8, tolerance: float) -> 
         If there is no steady state, or it is not found.
     """
     y = np.where(field.off, 0.0, y0)
+    size = np.zeros_like(y)
     for _ in range(_WARM_UP):  # sizes of the states, and a start in the region of the answer
-        y = _period(field, pattern, y)
-    step_matrix: F8 | None = None
-    after = _period(field, pattern, y)
-    periods = _WARM_UP + 1
-    live = np.flatnonzero(field.size > 0)  # what nothing has reached by now stays exactly 0
-    best = _residual(field, after, y)
+        y, size = _period(field, pattern, y)
+    after, size = _period(field, pattern, y)
+    count = _WARM_UP + 1
+    live = np.flatnonzero(size > 0)  # what nothing has reached by now stays exactly 0
+    usual = size  # a step that goes a million times beyond it runs away from saturated elimination
+    matrix: F8 | None = None
+    last = math.inf
     for _ in range(_NEWTON):
-        if best <= tolerance:
-            return SteadyState(after, best, periods)
-        fresh = step_matrix is None
-        if step_matrix is None:
-            step_matrix = np.eye(len(live)) - _slope(field, pattern, y, after, live)
-            periods += len(live)
-        change = _solve(step_matrix, (after - y)[live], field.size[live])
-        better = False
-        for cut in (1.0, 0.5, 0.25, 0.1):
-            trial = y.copy()
-            trial[live] += cut * change
-            try:
-                trial_after = _period(field, pattern, trial)
-            except SolverError:  # Newton left the region where the equations make sense
-                continue
-            periods += 1
-            residual = _residual(field, trial_after, trial)
-            if residual < best:
-                slow = residual > 0.1 * best
-                y, after, best, better = trial, trial_after, residual, True
-                if slow:
-                    step_matrix = None
-                break
-        if not better:
-            if fresh:
-                break
-            step_matrix = None
-    if best <= 10 * tolerance:  # at the noise of the integrator
-        return SteadyState(after, best, periods)
-    while periods < _MOST_PERIODS and best > tolerance:
-        y, after = after, _period(field, pattern, after)
-        periods += 1
-        best = _residual(field, after, y)
-    # a small change over a period is no proof when each period changes little: ask the last two
-    ratio = float(
-        np.max(np.abs(_period(field, pattern, after) - after)) / max(float(np.max(np.abs(after - y))), 1e-300)
+        fresh = matrix is None
+        if matrix is None:
+            matrix = np.eye(len(live)) - _slope(field, pattern, y, after, size, live)
+            count += len(live)
+        change = (after - y)[live]
+        step = _solve(matrix, change, size[live], _NEUTRAL)
+        # how far the fixed point still is, and what of the change no step can undo
+        error = float(np.max(np.abs(step) / size[live] + np.abs(change - matrix @ step) / usual[live], initial=0.0))
+        if error <= tolerance or (error <= _NOISE and error > 0.5 * last):
+            y = y.copy()
+            y[live] += step
+            return SteadyState(y, error, count)
+        last = error
+        found = _shorter(field, pattern, y, after, size, live, step, usual * _FAR)
+        if found is not None:
+            count += 1
+            slow = _gap(found[1], found[0], found[2]) > 0.1 * _gap(after, y, size)
+            y, after, size = found
+            matrix = None if slow else matrix
+        elif fresh:
+            break
+        else:
+            matrix = None
+    return _iterate(field, pattern, y, tolerance, count)
+
+
+def _shorter(
+    field: Field, pattern: Pattern, y: F8, after: F8, size: F8, live: NDArray[np.intp], step: F8, most: F8
+) -> tuple[F8, F8, F8] | None:
+    """Take as much of a Newton step as brings a state nearer to its image; None if none of it does."""
+    now = _gap(after, y, size)
+    for part in (1.0, 0.5, 0.25, 0.1, 0.02):
+        trial = y.copy()
+        trial[live] += part * step
+        if (trial < np.minimum(y, 0.0) - 1e-9 * size).any() or (np.abs(trial) > most).any():
+            continue  # amounts that were not negative stay so
+        try:
+            trial_after, trial_size = _period(field, pattern, trial)
+        except SolverError:  # Newton left the region where the equations make sense
+            continue
+        if _gap(trial_after, trial, trial_size) < now:
+            return trial, trial_after, trial_size
+    return None
+
+
+def _iterate(field: Field, pattern: Pattern, y: F8, tolerance: float, count: int) -> SteadyState:
+    """Follow the map itself; its error is judged by how fast the changes shrink."""
+    previous = math.inf
+    after, size = y, np.abs(y)
+    for _ in range(_MOST_PERIODS):
+        y = after
+        after, size = _period(field, pattern, y)
+        count += 1
+        change = _gap(after, y, size)
+        shrink = change / previous if math.isfinite(previous) else 1.0
+        if change == 0.0 or (shrink < 0.999 and change * shrink / (1.0 - shrink) <= tolerance):
+            return SteadyState(after, change, count)
+        previous = change
+    worst = int(np.argmax(np.abs(after - y) / np.maximum(size, 1e-300)))
+    raise field.error(
+        field.frozen or 0.0,
+        f"no steady state: '{field.equations.layout.states[worst]}' still changes by {(after - y)[worst]:.4g} in a "
+        f"period of {pattern.period:.6g} after {count} periods",
+        "check that every dosed state is eliminated, or give the doses one by one",
     )
-    if best > tolerance or ratio > 0.999:
-        worst = int(np.argmax(np.abs(after - y) / np.maximum(field.size, 1e-300)))
-        raise field.error(
-            field.frozen or 0.0,
-            f"no steady state: '{field.equations.layout.states[worst]}' still changes by {(after - y)[worst]:.4g} in a "
-            f"period of {pattern.period:.6g} after {periods} periods",
-            "check that every dosed state is eliminated, or give the doses one by one",
-        )
-    return SteadyState(after, best, periods)
 
 
 def constant_state(field: Field, pattern: Pattern, y0: F8, tolerance: float) -> SteadyState:
@@ -181,8 +206,9 @@ def _balance(field: Field, at: float, y: F8, live: NDArray[np.intp], tolerance: 
     return result if best <= tolerance else None
 
 
-def _period(field: Field, pattern: Pattern, y: F8) -> F8:
-    """One period of the pattern from just before its entries at offset 0."""
+def _period(field: Field, pattern: Pattern, y: F8) -> tuple[F8, F8]:
+    """One period of the pattern from just before its entries at offset 0; also the largest of each state."""
+    field.size[:] = 0.0
     field.rate[:] = 0.0
     for _, kind, state, value in pattern.entries:  # rates carry over from the period before
         if kind == Kind.RATE:
@@ -197,27 +223,33 @@ def _period(field: Field, pattern: Pattern, y: F8) -> F8:
         elif not field.off[state]:
             y[state] += value
     y, _ = advance(field, now, y, pattern.period)
-    return y
+    return y, field.size.copy()
 
 
-def _solve(matrix: F8, right: F8, size: F8) -> F8:
-    """Solve for a change of state, scaled by size; where a state is neutral, the smallest change."""
-    scaled = matrix * size[None, :] / size[:, None]
-    return np.asarray(np.linalg.lstsq(scaled, right / size, rcond=1e-13)[0] * size)
+def _solve(matrix: F8, right: F8, size: F8, smallest: float = 0.0) -> F8:
+    """Solve for a change of state, scaled by size.
+
+    Along directions that nothing holds (singular values below `smallest`, or 1e-13 of the largest)
+    the change is 0.
+    """
+    u, values, v = np.linalg.svd(matrix * size[None, :] / size[:, None])
+    kept = values > max(smallest, 1e-13 * float(values.max(initial=0.0)))
+    along = np.where(kept, (u.T @ (right / size)) / np.where(kept, values, 1.0), 0.0)
+    return np.asarray((v.T @ along) * size)
 
 
-def _residual(field: Field, after: F8, before: F8) -> float:
-    return float(np.max(np.abs(after - before) / np.maximum(field.size, 1e-300), initial=0.0))
+def _gap(after: F8, before: F8, size: F8) -> float:
+    return float(np.max(np.abs(after - before) / np.maximum(size, 1e-300), initial=0.0))
 
 
-def _slope(field: Field, pattern: Pattern, y: F8, after: F8, live: NDArray[np.intp]) -> F8:
+def _slope(field: Field, pattern: Pattern, y: F8, after: F8, size: F8, live: NDArray[np.intp]) -> F8:
     """Differentiate the period map by differences (the map is smooth at the integrator's tolerance)."""
     columns = np.empty((len(live), len(live)))
     for k, i in enumerate(live):
-        step = 1e-4 * field.size[i]
+        step = 1e-4 * size[i]
         nudged = y.copy()
         nudged[i] += step
-        columns[:, k] = (_period(field, pattern, nudged) - after)[live] / step
+        columns[:, k] = (_period(field, pattern, nudged)[0] - after)[live] / step
     return columns
 
 

@@ -127,7 +127,7 @@ def read_nonmem(
     faults = RowFaults()
     if rows not in ("observations", "all"):
         raise DataError(Fault("rows", f"'{rows}'", "'observations' or 'all'"))
-    entries, numbers = _compartments(system, cmt, faults)
+    entries, numbers, unclear = _compartments(system, cmt, faults)
     columns = read_columns(table, faults)
     if columns is None:
         faults.raise_all()
@@ -136,7 +136,7 @@ def read_nonmem(
     covariates = {
         name: table.numbers(str(table.find(name)), faults, missing=None) for name in rules if table.find(name)
     }
-    place = check_records(columns, entries, numbers, faults)
+    place = check_records(columns, entries, numbers, unclear, faults)
     factors = _factors(system, columns, place, entries, amount_unit, faults)
     clock = per_day(system.time_unit) / per_day(time_unit) if time_unit else 1.0
     faults.raise_all()
@@ -149,8 +149,8 @@ def read_nonmem(
 
 def _compartments(
     system: System, cmt: Mapping[int | str, str] | Sequence[str] | None, faults: RowFaults
-) -> tuple[list[Entry], dict[int | str, int]]:
-    """Entries, and which of them each CMT value means."""
+) -> tuple[list[Entry], dict[int | str, int], dict[int, str]]:
+    """Entries, which of them each CMT value means, and how to say which of several routes is meant."""
     routes, bare = entries_of(system)
     if cmt is None:
         named: dict[int | str, str] = {i + 1: name for i, name in enumerate(system.state_names)}
@@ -161,6 +161,7 @@ def _compartments(
     short = {e.name.rpartition(".")[2]: e for e in routes}
     entries: list[Entry] = []
     numbers: dict[int | str, int] = {}
+    unclear: dict[int, str] = {}
     for value, name in named.items():
         into = [e for e in routes if bare[e.state].name == name]
         exact = [e for e in routes if e.name == name] or ([short[name]] if name in short else [])
@@ -168,8 +169,7 @@ def _compartments(
             chosen = exact[0]
         elif name in system.state_names:
             if len(into) > 1:
-                names = " or ".join(f"'{e.name}'" for e in into)
-                faults.add(0, f"CMT {value}", f"several routes lead into '{name}'", "", f"name the route: {names}")
+                unclear[len(entries)] = " or ".join(f"'{e.name}'" for e in into)
             chosen = into[0] if len(into) == 1 else bare[system.state_names.index(name)]
         else:
             known = [*(e.name for e in routes), *short, *system.state_names]
@@ -178,7 +178,7 @@ def _compartments(
         numbers[value] = len(entries)
         numbers.setdefault(name, len(entries))
         entries.append(chosen)
-    return entries, numbers
+    return entries, numbers, unclear
 
 
 def _rules(table: Table, system: System, asked: Mapping[str, str] | str, faults: RowFaults) -> dict[str, str]:

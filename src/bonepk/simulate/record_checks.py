@@ -110,7 +110,11 @@ def _compartment(cell: Any) -> int | str | None:
 
 
 def check_records(
-    c: Columns, entries: Sequence[Entry], numbers: Mapping[int | str, int], faults: RowFaults
+    c: Columns,
+    entries: Sequence[Entry],
+    numbers: Mapping[int | str, int],
+    unclear: Mapping[int, str],
+    faults: RowFaults,
 ) -> NDArray[np.int64]:
     """Check every row and find the entry of every dose.
 
@@ -121,6 +125,8 @@ def check_records(
     entries : sequence of Entry
     numbers : mapping
         Entry of each value of CMT.
+    unclear : mapping
+        Entries that are states with several routes into them, and these routes.
     faults : RowFaults
 
     Returns
@@ -146,6 +152,9 @@ def check_records(
         if evid in (1, 4):
             _check_dose(c, i, faults)
             _find_entry(c, i, entries, numbers, place, faults)
+            if int(place[i]) in unclear:
+                found = f"is {c.cmt[i]}, a state that several routes lead into"
+                faults.add(row, "CMT", found, "", f"name the route in cmt: {unclear[int(place[i])]}")
         else:
             for name in _DOSE_ITEMS:
                 value = getattr(c, name.lower())[i]
