@@ -227,7 +227,7 @@ def advance(field: Field, t0: float, y: F8, t1: float, times: Sequence[float] = 
     wanted = np.asarray(times, dtype=np.float64)
     inner = np.unique(wanted[(wanted > t0) & (wanted < t1)])
     nodes = np.concatenate(([t0], inner, [t1]))
-    if t1 - t0 <= 1e-13 * max(abs(t0), abs(t1)):  # too short for a solver: one Euler step is exact to rounding
+    if t1 - t0 <= max(1e-13 * max(abs(t0), abs(t1)), 1e-30):  # too short for a solver: Euler is exact to rounding
         ends = np.vstack([y, y + (t1 - t0) * field(t0, y)]) if t1 > t0 else np.vstack([y, y])
         nodes = np.array([t0, t1])
     elif field.settings.method == "LSODA":
