@@ -30,6 +30,11 @@ _ROOMS = {
     "infusion": "bonepk.simulate.plan",
     "switch": "bonepk.simulate.plan",
     "weekly": "bonepk.simulate.plan",
+    "trial_figure": "bonepk.report",
+    "trial_text": "bonepk.report",
+    "validation_page": "bonepk.report",
+    "predict_trial": "bonepk.study",
+    "validate": "bonepk.study",
     "read_nonmem": "bonepk.simulate.nonmem",
     "simulate": "bonepk.simulate",
     "simulate_records": "bonepk.simulate.nonmem",
@@ -38,6 +43,9 @@ _ROOMS = {
 if TYPE_CHECKING:
     from bonepk.model import load as load
     from bonepk.model import models as models
+    from bonepk.report import trial_figure as trial_figure
+    from bonepk.report import trial_text as trial_text
+    from bonepk.report import validation_page as validation_page
     from bonepk.simulate.endpoints import area as area
     from bonepk.simulate.endpoints import difference as difference
     from bonepk.simulate.endpoints import months_to_times as months_to_times
@@ -57,6 +65,8 @@ if TYPE_CHECKING:
     from bonepk.simulate.plan import switch as switch
     from bonepk.simulate.plan import weekly as weekly
     from bonepk.simulate.run import simulate as simulate
+    from bonepk.study import predict_trial as predict_trial
+    from bonepk.study import validate as validate
 
 __all__ = ["__version__", *sorted(_ROOMS)]
 
