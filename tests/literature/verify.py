@@ -43,6 +43,7 @@ class Scenario:
     rtol: float
     columns: dict[str, str]
     ignore: tuple[str, ...]
+    parameter_set: str
     parameters: dict[str, float]
     inputs: dict[str, float]
     doses: tuple[dict[str, Any], ...]
@@ -68,7 +69,6 @@ def scenarios() -> list[Scenario]:
     found = []
     for model, about in tomllib.loads((HERE / "scenarios.toml").read_text(encoding="utf-8")).items():
         folder = HERE / "trajectories" / about.get("folder", model)
-        sets = about.get("sets", {})
         for name, run in about["run"].items():
             at_switch = about.get("at_switch", "before")
             found.append(
@@ -80,7 +80,8 @@ def scenarios() -> list[Scenario]:
                     rtol=about.get("rtol", TIGHT),
                     columns=about.get("columns", {}),
                     ignore=tuple(about.get("ignore", ())),
-                    parameters={**sets.get(run.get("set"), {}), **run.get("parameters", {})},
+                    parameter_set=run.get("set", ""),
+                    parameters=run.get("parameters", {}),
                     inputs=run.get("inputs", {}),
                     doses=tuple(run.get("doses", ())),
                     switches=tuple(run.get("switches", ())),
@@ -115,7 +116,7 @@ def plan_of(scenario: Scenario) -> bonepk.Plan:
 def compare(scenario: Scenario, engine: str = "scipy", rtol: float | None = None) -> Agreement:
     """Run a scenario and see how close it comes."""
     truth = read_trajectory(scenario.path)
-    system = bonepk.load(scenario.model)
+    system = bonepk.load(scenario.model, parameters=scenario.parameter_set or None)
     (_, times), *columns = truth.items()
     run = _native if engine == "native" else _scipy
     found = run(scenario, system, times, rtol or scenario.rtol)
