@@ -270,7 +270,7 @@ def _apply(tag: str, args: list[Expr]) -> Expr:
             return call("sqrt", x)
         case "root", [degree, x]:
             return _root(degree, x)
-        case ("min" | "max"), [first, *rest]:
+        case (("min" | "max"), [first, *rest]):
             return reduce(lambda a, b: call(tag, a, b), rest, first)
         case "and", _:
             return _joined("and", args, ONE)

@@ -256,8 +256,10 @@ class _Reader:
             if name in _PACKAGES_IGNORED:
                 continue
             plugin = self.model.getPlugin(name)
-            if name == "comp" and plugin is not None and not (
-                plugin.getNumSubmodels() + self.opened.getPlugin(name).getNumModelDefinitions()
+            if (
+                name == "comp"
+                and plugin is not None
+                and not (plugin.getNumSubmodels() + self.opened.getPlugin(name).getNumModelDefinitions())
             ):
                 continue  # declared by an exporting tool and not used
             if name == "fbc" and not self.opened.getPackageRequired(name):

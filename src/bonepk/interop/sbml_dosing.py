@@ -8,6 +8,7 @@ a number of running infusions, raised and lowered by two such events, times a ra
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bonepk.errors import Fault, RegimenError
@@ -40,6 +41,8 @@ class Dosing:
         Model time at which the run begins.
     counters : list of str
         Extra variables, all 0 at the start.
+    amounts : list of (str, float, str)
+        Extra constants with their units: what one dose brings, how long it is infused.
     infused : dict of str to Expr
         Rate that running infusions add to a state.
     events : list of PlannedEvent
@@ -47,6 +50,7 @@ class Dosing:
 
     start: Expr = ZERO
     counters: list[str] = field(default_factory=list)
+    amounts: list[tuple[str, float, str]] = field(default_factory=list)
     infused: dict[str, Expr] = field(default_factory=dict)
     events: list[PlannedEvent] = field(default_factory=list)
 
@@ -67,8 +71,7 @@ def dosing_of(system: System, plan: Plan | None) -> Dosing:
     unit = per_day(system.time_unit)
     switched = {s.name for s in plan.switches}
     for number, (course, row) in enumerate(zip(plan.courses, regimen.table, strict=True), start=1):
-        route = next(r for r in system.routes if r.drug == row["drug"] and _bare(r) == row["route"] or r.name == row["drug"])
-        _course(system, out, number, course, route, float(str(row["amount"])), unit, switched)
+        _course(system, out, number, course, _route(system, row), float(str(row["amount"])), unit, switched)
     _switches(system, out, plan, unit)
     if math.isfinite(regimen.first) and regimen.first < float(evaluate([out.start], {**system.values})[0]):
         out.start = num(regimen.first)
@@ -79,6 +82,12 @@ def _start(system: System) -> Expr:
     if system.history_start is None:
         return ZERO
     return substitute([system.history_start], system.definitions)[0]
+
+
+def _route(system: System, row: Mapping[str, object]) -> Route:
+    """Find the route that a line of the plan's table means; a closed model's routes may have no drug."""
+    named = [r for r in system.routes if _bare(r) == row["route"]]
+    return next((r for r in named if r.drug == row["drug"]), named[0])
 
 
 def _bare(route: Route) -> str:
@@ -102,13 +111,14 @@ def _course(
         raise RegimenError(Fault(f"doses of '{course.drug}' as SBML", found, "constants"))
     first = num(course.start * unit) + route.lag
     times, interval = course.doses, course.interval * unit
-    over = num(course.over * unit) if course.over else None
-    given = num(amount * route.scale) * route.bioavailability
+    lasts, share = course.over * unit, 1.0
     if course.spread:
-        over = num(course.length * unit)
-        given = num(amount * course.length / course.interval * route.scale) * route.bioavailability
+        lasts, share = course.length * unit, course.length / course.interval
         times, interval = 1, 0.0
-    elif over is None and route.duration is not None:
+    state_unit = next(s.unit for s in system.states if s.name == route.into)
+    given = _constant(out, f"amount {number}", amount * share * route.scale, state_unit) * route.bioavailability
+    over = _constant(out, f"duration {number}", lasts, system.time_unit) if lasts else None
+    if over is None and route.duration is not None:
         over = route.duration
     elif over is None and route.rate is not None:
         over = given / route.rate
@@ -121,6 +131,11 @@ def _course(
     out.infused[route.into] = out.infused.get(route.into, ZERO) + sym(running) * (given / over)
     _repeat(out, f"begin {number}", first, interval, times, ((running, sym(running) + ONE),))
     _repeat(out, f"end {number}", first + over, interval, times, ((running, sym(running) - ONE),))
+
+
+def _constant(out: Dosing, name: str, value: float, unit: str) -> Expr:
+    out.amounts.append((name, value, unit))
+    return sym(name)
 
 
 def _repeat(

@@ -241,7 +241,12 @@ def _with_units(component: Component, remarks: list[str]) -> Component:
 
 
 def _plan_of(
-    draft: Draft, doses: list[Dose], names: Mapping[str, str], bind: Callable[[Expr], Expr], time: str, remarks: list[str]
+    draft: Draft,
+    doses: list[Dose],
+    names: Mapping[str, str],
+    bind: Callable[[Expr], Expr],
+    time: str,
+    remarks: list[str],
 ) -> tuple[tuple[RouteText, ...], Plan]:
     from bonepk.simulate.calendar import per_day
     from bonepk.simulate.plan import Plan, dose

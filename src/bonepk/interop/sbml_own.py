@@ -20,7 +20,7 @@ from bonepk.interop.sbml_dosing import dosing_of
 from bonepk.interop.sbml_system import CLOCK
 from bonepk.interop.sbml_write import NAMESPACE
 from bonepk.model.component import Component, RouteText
-from bonepk.model.expr import ZERO, Expr, num, substitute, sym
+from bonepk.model.expr import ONE, ZERO, Expr, num, substitute, sym
 from bonepk.model.parse import parse_expression
 from bonepk.model.schema import RESERVED
 from bonepk.model.system import TIME, Flux, Input, Named, Output, Parameter, Reference, Route, State, System
@@ -70,7 +70,8 @@ class _Own:
             name = details.get("name", ident)
             self.symbols[ident] = {
                 "time": sym(TIME),
-                "dosing": ZERO,
+                "counter": ZERO,  # what infusions add is no part of the model's own rates
+                "amount": ONE,
                 "flux": sym(f"flux {name}"),
                 "output": sym(f"output {name}"),
             }.get(kind, sym(name))
@@ -281,7 +282,7 @@ def _value(text: str) -> Any:
 def _same_events(document: Document, system: System, plan: Plan) -> bool:
     wanted = dosing_of(system, plan)
     own = _Own(document)
-    names = own.symbols | {i: sym(d["name"]) for i, d in own.of("dosing")}
+    names = own.symbols | {i: sym(d["name"]) for kind in ("counter", "amount") for i, d in own.of(kind)}
 
     def shown(trigger: Expr, assignments: Any) -> tuple[Any, ...]:
         return (explicit(trigger), tuple((name, explicit(value)) for name, value in assignments))
@@ -340,9 +341,7 @@ def own_component(system: System) -> Component:
             )
             for r in system.routes
         ),
-        outputs=tuple(
-            Output(outputs[f"output {o.name}"], bind(o.expr), o.unit, o.label) for o in system.outputs
-        ),
+        outputs=tuple(Output(outputs[f"output {o.name}"], bind(o.expr), o.unit, o.label) for o in system.outputs),
     )
 
 

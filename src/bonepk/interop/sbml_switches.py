@@ -337,4 +337,3 @@ def carry_events(draft: Draft, flags: str = "as written") -> list[Dose]:
     list of Dose
     """
     return _Carrier(draft, flags).run()
-

@@ -83,9 +83,7 @@ class _Builder:
         self.by_amount_state: dict[str, str] = {}
         self._check_targets()
         self.missing_size = {
-            s.id
-            for s in self.symbols.values()
-            if s.kind == "compartment" and s.value is None and not self._given(s.id)
+            s.id for s in self.symbols.values() if s.kind == "compartment" and s.value is None and not self._given(s.id)
         }
         for name in sorted(self.missing_size):
             self.draft.remarks.append(f"compartment '{name}' has no size; 1 was taken, as other tools do")
@@ -115,6 +113,13 @@ class _Builder:
                 self.faults.add(file, f"{kind} for '{name}', which is not in the model")
         for name in sorted(targets["rule"] & self.reacting):
             self.faults.add(file, f"species '{name}' is moved by a rule and by reactions", "", "a file states one")
+        for s in self.symbols.values():
+            if s.kind != "species" or s.by_amount or s.compartment not in self.symbols:
+                continue
+            resized = s.compartment in self.set_by_event
+            if (s.id in self.set_by_event and self.varies(s.compartment)) or (s.id in self.doc.rates and resized):
+                found = f"species '{s.id}', set on its own while its compartment '{s.compartment}' changes size,"
+                self.faults.add(file, f"{found} cannot be carried")
         formulas: list[Expr] = [*self.doc.assigned.values(), *self.doc.rates.values(), *self.doc.initial.values()]
         formulas += [r.rate for r in self.doc.reactions] + [x for r in self.doc.reactions for _, x in r.parts]
         formulas += [x for e in self.doc.events for _, x in e.assignments] + [e.trigger for e in self.doc.events]
@@ -210,7 +215,9 @@ class _Builder:
             value = self._substituted(first[name], known, places[name])
             self.draft.start[name] = value
             # a constant stays a symbol, so that changing a parameter changes what follows from it
-            known[name] = sym(self.draft.switched.get(name, name)) if name in {*constants, *self.draft.switched} else value
+            known[name] = (
+                sym(self.draft.switched.get(name, name)) if name in {*constants, *self.draft.switched} else value
+            )
         self.draft.start[CLOCK] = ZERO
 
     def _substituted(self, expr: Expr, known: Mapping[str, Expr], place: str) -> Expr:

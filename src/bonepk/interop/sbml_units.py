@@ -76,9 +76,7 @@ class UnitTable:
                 for kind, exponent, multiplier in pieces
             )
             label = text.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;")
-            xml.append(
-                f'<unitDefinition id="{name}" name="{label}"><listOfUnits>{rows}</listOfUnits></unitDefinition>'
-            )
+            xml.append(f'<unitDefinition id="{name}" name="{label}"><listOfUnits>{rows}</listOfUnits></unitDefinition>')
         return cls(ids, tuple(xml))
 
 
@@ -104,10 +102,40 @@ def _tidy(x: float) -> float:
     return float(f"{x:.12g}")
 
 
-_KINDS = (
-    "ampere avogadro becquerel candela coulomb farad gram gray henry hertz item joule katal kelvin kilogram litre "
-    "lumen lux metre mole newton ohm pascal radian second siemens sievert steradian tesla volt watt weber".split()
-)
+_KINDS = [
+    "ampere",
+    "avogadro",
+    "becquerel",
+    "candela",
+    "coulomb",
+    "farad",
+    "gram",
+    "gray",
+    "henry",
+    "hertz",
+    "item",
+    "joule",
+    "katal",
+    "kelvin",
+    "kilogram",
+    "litre",
+    "lumen",
+    "lux",
+    "metre",
+    "mole",
+    "newton",
+    "ohm",
+    "pascal",
+    "radian",
+    "second",
+    "siemens",
+    "sievert",
+    "steradian",
+    "tesla",
+    "volt",
+    "watt",
+    "weber",
+]
 _WORD = {"litre": "L", "liter": "L", "metre": "m", "meter": "m", "mole": "mol", "gram": "g", "second": "s"}
 _WORD |= {"dimensionless": "1", "item": "1", "radian": "1", "steradian": "1", "kilogram": "kg"}
 _TIMES = {60.0: "min", 3600.0: "hour", 86400.0: "day", 604800.0: "week", 2629800.0: "month", 31557600.0: "year"}

@@ -83,6 +83,7 @@ class _Writer:
         names += [*system.state_names, *(q.name for q in system.quantities)]
         known = set(names)
         names += [f"flux {f.name}" for f in system.fluxes] + self.dosing.counters
+        names += [name for name, _, _ in self.dosing.amounts]
         shifted = self.dosing.start is not ZERO
         names += ["model time", "start of time"] if shifted else []
         self.ids = identifiers(names, {"time", "dimensionless", *EXTRA_FUNCTIONS.values()}, dot="__")
@@ -107,6 +108,7 @@ class _Writer:
         s = self.system
         units = [s.time_unit, *(p.unit for p in s.parameters), *(i.unit for i in s.inputs)]
         units += [x.unit for x in (*s.derived, *s.states, *s.quantities, *s.outputs)]
+        units += [unit for _, _, unit in self.dosing.amounts]
         return [u for u in (*units, *self.flux_units.values()) if u]
 
     def run(self) -> str:
@@ -174,7 +176,9 @@ class _Writer:
             self._parameter(key, "output", o.unit, o.label, o.expr, constant=False, name=o.name)
             self._rule(self.ids[key], o.expr)
         for counter in self.dosing.counters:
-            self._parameter(counter, "dosing", "1", counter, value=0.0, constant=False)
+            self._parameter(counter, "counter", "1", counter, value=0.0, constant=False)
+        for name, value, unit in self.dosing.amounts:
+            self._parameter(name, "amount", unit, name, value=value)
         if TIME in self.ids:
             self._parameter("start of time", "start", s.time_unit, "model time at which the run begins")
             self._initial(self.ids["start of time"], self.dosing.start)
@@ -257,7 +261,7 @@ class _Writer:
     # what stands around the equations
 
     def _notes(self) -> str:
-        from bonepk import __version__
+        from bonepk.version import __version__
 
         s = self.system
         lines = [s.title, f"Model '{s.name}' of bonepk {__version__}, model hash {s.hash}.", *s.notes.splitlines()]

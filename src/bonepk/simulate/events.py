@@ -21,6 +21,7 @@ from bonepk.errors import Fault, RegimenError
 from bonepk.model.expr import Expr, evaluate, substitute, symbols_of
 from bonepk.model.system import TIME, System
 from bonepk.simulate.covariates import Track
+from bonepk.simulate.cuts import cut_at, switch_times
 
 __all__ = ["Entry", "Record", "entries_of", "schedule"]
 
@@ -390,4 +391,6 @@ def schedule(
             s.act(place, span)
             for index, value, slope in after.get(place, ()):
                 s.op(Kind.INPUT, index, value, slope)
-    return Timeline.build(begin, s.ops, s.patterns)
+    # the equations may switch by themselves, at times no record knows of
+    last = max((op.time for op in s.ops), default=begin)
+    return cut_at(Timeline.build(begin, s.ops, s.patterns), switch_times(system, fixed, begin, last))
