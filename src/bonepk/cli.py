@@ -12,8 +12,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from bonepk import __version__
 from bonepk.errors import BonepkError, SolverError
+from bonepk.version import __version__
 
 __all__ = ["main"]
 

@@ -122,7 +122,7 @@ def test_key_follows_versions_and_processor(store, monkeypatch):
     monkeypatch.setattr(cache, "target_identity", lambda: ("another processor",))
     assert cache.code_key(system, (), "blocks") != key
     monkeypatch.undo()
-    monkeypatch.setattr("bonepk.__version__", "99")
+    monkeypatch.setattr("bonepk.version.__version__", "99")
     assert cache.code_key(system, (), "blocks") != key
 
 

@@ -16,8 +16,7 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 
-import bonepk
-from bonepk import diskcache
+from bonepk import diskcache, version
 from bonepk.engine.jit import Loaded, compile_text, load_object, target_identity
 from bonepk.engine.lower import Layout
 from bonepk.model.system import System
@@ -42,7 +41,7 @@ def _generator_hash() -> str:
 def code_key(system: System, linear_inputs: Sequence[str], *what: str) -> str:
     """Key of one piece of code made from a system."""
     head = str(object.__basicsize__)  # the layout of an array object is part of the code
-    identity = (bonepk.__version__, _generator_hash(), sys.implementation.cache_tag or "", head, *target_identity())
+    identity = (version.__version__, _generator_hash(), sys.implementation.cache_tag or "", head, *target_identity())
     return diskcache.key_of(system.structure_hash, *linear_inputs, "|", *what, "|", *identity)
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bonepk import __version__, diskcache
+from bonepk import diskcache
+from bonepk.version import __version__
 from bonepk.errors import Fault, SolverError
 from bonepk.infer.descent import Descent, Tolerance, descend
 from bonepk.infer.fit import Fit
