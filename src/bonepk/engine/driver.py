@@ -351,11 +351,11 @@ def _choose_step(d: _Driver) -> str:
     left = fn.f("sub", d.get("t_end", "%lane"), d.read("t", "%lane"))
     natural = fn.variable("double", d.get("natural", "%lane"))
     with fn.when(fn.i("ne", d.get("fresh", "%lane"), 0)):
-        # after an operation: twice what the step after the last one came to; at first a guess,
+        # after an operation: half of what the step after the last one came to; at first a guess,
         # which the error estimate corrects within an attempt or two
         opening = d.get("opening", "%lane")
         known = fn.f("ogt", opening, fn.num(0.0))
-        natural.set(fn.choose(known, fn.f("mul", opening, fn.num(2.0)), fn.f("mul", left, fn.num(0.01))))
+        natural.set(fn.choose(known, fn.f("mul", opening, fn.num(0.5)), fn.f("mul", left, fn.num(0.01))))
     step = fn.least(natural.get(), d.arg("max_step", "double"))
     d.put("natural", "%lane", step)
     twice = fn.f("olt", left, fn.f("mul", step, fn.num(2.0)))
@@ -407,7 +407,7 @@ def _reject(d: _Driver, fn: Function, err: str, factor: str, step: str, now: str
     shorter = fn.f("mul", step, fn.choose(broken, fn.num(0.1), fn.least(kept, fn.num(0.9))))
     d.put("natural", "%lane", shorter)
     opening = fn.i("ne", d.get("fresh", "%lane"), 0)
-    d.put("opening", "%lane", fn.choose(opening, fn.f("mul", shorter, fn.num(0.5)), d.get("opening", "%lane")))
+    d.put("opening", "%lane", fn.choose(opening, fn.f("mul", shorter, fn.num(2.0)), d.get("opening", "%lane")))
     size = fn.new(f"call double @llvm.fabs.f64(double {now})")
     least = fn.f("add", fn.f("mul", size, fn.num(1e-15)), fn.num(1e-100))
     with fn.when(fn.f("olt", shorter, least)):
