@@ -1,0 +1,223 @@
+"""Tables, figures and the page say what the result says, and nothing is left out."""
+
+import builtins
+import re
+import xml.etree.ElementTree as ET
+from html.parser import HTMLParser
+
+import pytest
+
+from bonepk.errors import DataError, MissingExtraError
+from bonepk.report import (
+    trial_figure,
+    trial_table,
+    trial_text,
+    trials_text,
+    validation_page,
+    validation_text,
+)
+from bonepk.report.cells import line_of, number
+from bonepk.report.scatter import scatter_svg
+from bonepk.study import predict_trial, trial_names, validate
+
+NAMES = ["z-fast", "atac", "swan", "azure", "ibis-ii"]
+
+
+@pytest.fixture(scope="module")
+def validation():
+    return validate(NAMES)
+
+
+@pytest.fixture(scope="module")
+def z_fast(validation):
+    return validation.trials[0]
+
+
+def test_table_has_every_row_and_every_source(validation):
+    for result in validation.trials:
+        text = trial_text(result)
+        for row in result.rows:
+            line = line_of(row, result.trial)
+            assert any(line.observed in t and line.endpoint in t for t in text.splitlines()), line
+        for citation in result.trial.citations.values():
+            assert citation.text.split(",")[0] in text
+        for sentence in result.trial.population.approximations:
+            assert sentence.split(";")[0][:40] in text
+
+
+def test_table_of_z_fast(z_fast):
+    text = trial_text(z_fast)
+    row = next(r for r in z_fast.rows if r.row.endpoint == "bmd_lumbar_spine" and r.row.month == 12)
+    spread = row.row.spread
+    line = next(t for t in text.splitlines() if "lumbar spine BMD" in t and t.split()[0] == "12")
+    assert f"{row.row.value:+.1f} ({spread.low:+.1f} to {spread.high:+.1f})" in line
+    assert f"{row.predicted:+.1f}" in line
+    assert ("in  [1]" if row.within else "out  [1]") in line
+    assert "predicted, never fitted" in text
+    assert "not predicted yet (12)" in text
+    assert max(map(len, text.splitlines())) <= 175
+
+
+def test_recalled_numbers_are_marked(validation):
+    atac = next(t for t in validation.trials if t.trial.name == "atac")
+    marked = [t for t in trial_text(atac).splitlines() if "] recalled" in t]
+    assert len(marked) == sum(r.row.confidence == "memory" for r in atac.rows)
+
+
+def test_coloured_table(z_fast):
+    from rich.console import Console
+
+    console = Console(width=200, record=True, file=open("/dev/null", "w"))  # noqa: SIM115, PTH123
+    with console.file:
+        console.print(trial_table(z_fast))
+        shown = console.export_text()
+    assert shown.count("lumbar spine BMD") == 3
+
+
+def test_list_of_trials():
+    text = trials_text()
+    assert [line.split()[0] for line in text.splitlines()[1:]] == list(trial_names())
+    assert "ABCSG-18" in text
+
+
+def test_summary_text(validation):
+    text = validation_text(validation)
+    assert re.search(r"predicted, never fitted\s+BMD", text)
+    assert "worst ten, BMD" in text
+    assert f"{len(validation.rows)} numbers" in text
+
+
+NUMBERS = [
+    (4.4, True, 1, "+4.4"),
+    (-0.04, True, 1, "0.0"),
+    (-0.06, True, 1, "-0.1"),
+    (12, False, 0, "12"),
+    (0, True, 1, "0.0"),
+]
+
+
+@pytest.mark.parametrize(("value", "signed", "digits", "text"), NUMBERS)
+def test_numbers(value, signed, digits, text):
+    assert number(value, signed, digits) == text
+
+
+@pytest.mark.parametrize("ending", ["png", "svg"])
+def test_figure_is_written(z_fast, tmp_path, ending):
+    path = trial_figure(z_fast, tmp_path / f"z.{ending}")
+    assert path.stat().st_size > 20_000
+    if ending == "svg":
+        assert "months since study start" in path.read_text() or "<path" in path.read_text()
+
+
+def test_figure_shows_every_predicted_point(validation, tmp_path, monkeypatch):
+    """Each row with a prediction is one marker in the figure."""
+    from matplotlib.figure import Figure
+
+    kept = []
+    monkeypatch.setattr(Figure, "savefig", lambda self, *args, **kwargs: kept.append(self))
+    for result in validation.trials:
+        shown = [r for r in result.rows if r.predicted is not None]
+        if not shown:
+            continue
+        kept.clear()
+        trial_figure(result, tmp_path / "x.png")
+        marks = [line for axes in kept[0].axes for line in axes.lines if line.get_marker() not in {"None", None, ""}]
+        assert len(marks) == len(shown), result.trial.name
+        filled = [m for m in marks if m.get_marker() in "oD" and m.get_markerfacecolor() != "white"]
+        assert len(filled) == sum(r.use == "prediction" and not r.status for r in shown)
+        texts = " ".join(t.get_text() for t in kept[0].texts)
+        assert result.trial.title in texts.replace("\n", " ")
+        assert "Sources" in texts
+
+
+def test_figure_of_a_trial_without_predictions_is_refused(validation, tmp_path):
+    azure = next(t for t in validation.trials if t.trial.name == "azure")
+    with pytest.raises(DataError, match="no row that can be predicted"):
+        trial_figure(azure, tmp_path / "x.png")
+
+
+def without(monkeypatch, package):
+    real = builtins.__import__
+
+    def refuse(name, *args, **kwargs):
+        if name.split(".")[0] == package:
+            raise ImportError(name)
+        return real(name, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "__import__", refuse)
+
+
+def test_missing_extras_are_named(z_fast, tmp_path, monkeypatch):
+    without(monkeypatch, "matplotlib")
+    with pytest.raises(MissingExtraError, match=r'pip install "bonepk\[plot\]"'):
+        trial_figure(z_fast, tmp_path / "z.png")
+    monkeypatch.undo()
+    without(monkeypatch, "rich")
+    with pytest.raises(MissingExtraError, match=r"pip install 'bonepk\[cli\]'"):
+        trial_table(z_fast)
+
+
+class Tags(HTMLParser):
+    """Counts rows and links, and checks that tags close in order."""
+
+    VOID = frozenset({"meta", "br", "circle", "line", "hr"})
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.rows, self.links, self.ids = [], 0, [], set()
+
+    def handle_starttag(self, tag, attrs):
+        about = dict(attrs)
+        self.rows += tag == "tr"
+        if tag == "a":
+            self.links.append(about["href"])
+        if "id" in about:
+            self.ids.add(about["id"])
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        if tag not in self.VOID:
+            assert self.open.pop() == tag
+
+
+def test_page_is_whole_and_traces_every_number(validation, tmp_path):
+    path = validation_page(validation, tmp_path / "v.html")
+    text = path.read_text()
+    tags = Tags()
+    tags.feed(text)
+    assert tags.open == []
+    assert tags.rows > len(validation.rows)
+    assert "src=" not in text  # self-contained
+    assert "<script" not in text
+    for result in validation.trials:
+        assert result.trial.name in tags.ids
+        for citation in result.trial.citations.values():
+            assert not citation.doi or f"https://doi.org/{citation.doi}" in tags.links
+        for row in result.rows:
+            where = row.row.place.partition(" ")[0].rpartition("/")[2]
+            assert where in text  # file and line of each number
+    for name in validation.split.left_out:
+        assert name.split("(")[0].strip() in text
+
+
+def test_page_escapes_what_files_say(z_fast, validation, tmp_path):
+    from dataclasses import replace
+
+    trial = replace(z_fast.trial, title="<b>&")
+    page = validation_page(replace(validation, trials=(replace(z_fast, trial=trial),)), tmp_path / "v.html")
+    assert "&lt;b&gt;&amp;" in page.read_text()
+    assert "<b>&" not in page.read_text()
+
+
+def test_scatter_has_a_point_for_each_number(validation):
+    svg = scatter_svg(validation.rows)
+    root = ET.fromstring(svg)
+    kinds = {"percent_change", "difference", "relative_difference", "versus_premenopausal"}
+    expected = sum(r.points is not None and r.row.kind in kinds for r in validation.rows)
+    assert sum(e.tag == "circle" for e in root) == expected + 2  # two in the legend
+
+
+def test_predict_again_gives_the_same(z_fast):
+    again = predict_trial("z-fast")
+    assert [r.predicted for r in again.rows] == [r.predicted for r in z_fast.rows]
