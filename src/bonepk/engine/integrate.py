@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from bonepk.engine.compiled import Compiled
 from bonepk.engine.flow import Field, Settings, advance
 from bonepk.engine.periodic import resolve
 from bonepk.engine.timeline import Kind, Timeline
+from bonepk.errors import Fault, SolverError, near
 
 __all__ = ["Trace", "integrate"]
 
@@ -31,7 +32,7 @@ class Trace:
         Outputs, at the inputs that held when the row was recorded.
     inputs : ndarray, shape (rows, n_inputs)
     evaluations : int
-        Right-hand sides computed.
+        Right-hand sides computed (native engine: steps tried).
     """
 
     t: F8
@@ -46,6 +47,7 @@ def integrate(
     p: F8,
     timeline: Timeline,
     *,
+    engine: str = "scipy",
     method: str = "LSODA",
     rtol: float = 1e-8,
     atol: float | F8 | None = None,
@@ -63,6 +65,9 @@ def integrate(
         Parameter vector; its inputs hold until the timeline changes them.
     timeline : Timeline
         What happens; `bonepk.engine.timeline` says what each operation means.
+    engine : {"scipy", "native"}
+        SciPy's integrators, or Rodas5P in machine code (see `bonepk.engine.batch`), which is many
+        times faster where doses are frequent and needs llvmlite.
     method : {"LSODA", "BDF", "Radau"}
         SciPy integrator.
     rtol : float
@@ -96,6 +101,8 @@ def integrate(
     timeline.check(equations.n, len(equations.layout.inputs))
     settings = Settings(method, rtol, atol, max_step, max_steps, time_unit)
     timeline = resolve(equations, p, timeline, settings)
+    if engine != "scipy":
+        return _native(equations, p, timeline, settings, engine)
     field = Field(equations, p, settings)
     ops = timeline.ops()
     first = 0
@@ -160,3 +167,28 @@ def integrate(
         move(waiting[-1][0])
     show()
     return Trace(t_out, y_out, out, u_out, field.evaluations)
+
+
+def _native(equations: Compiled, p: F8, timeline: Timeline, settings: Settings, engine: str) -> Trace:
+    from bonepk.engine.batch import integrate_batch
+
+    if engine != "native":
+        hint = near(engine, ("scipy", "native")) or "choose 'scipy' or 'native'"
+        raise SolverError(Fault("engine", f"'{engine}' is not known", "", hint))
+    s = settings
+    most = s.max_steps * (1 + len(timeline.time))  # there the limit is for the whole run
+    result = integrate_batch(
+        equations, p, timeline, rtol=s.rtol, atol=s.atol, max_step=s.max_step, max_steps=most, workers=1
+    )
+    if result.status[0]:
+        fault = result.fault(0, equations, p, s.time_unit)
+        raise SolverError(replace(fault, place=fault.place.removeprefix("person 0: ")))
+    field = Field(equations, p, settings)
+    inputs = np.empty((timeline.rows, len(equations.layout.inputs)))
+    for op in timeline.ops():
+        if op.kind == Kind.INPUT:
+            field.set_input(op.which, op.value, op.slope, op.time)
+        elif op.kind == Kind.RECORD:
+            inputs[op.which] = field.inputs_at(op.time)
+    outputs = result.outputs if result.outputs is not None else np.empty((timeline.rows, 0))
+    return Trace(result.t, result.y, outputs, inputs, int(result.steps[0]))

@@ -280,6 +280,7 @@ def simulate_records(
     *,
     parameters: Mapping[str, float] | Mapping[Any, Mapping[str, float]] | None = None,
     states: bool = True,
+    engine: str = "scipy",
     method: str = "LSODA",
     rtol: float = 1e-8,
     atol: float | NDArray[np.float64] | None = None,
@@ -297,7 +298,7 @@ def simulate_records(
         Values that replace the model's, for everyone (``{"CL": 4}``) or by ID (``{7: {"CL": 4}}``).
     states : bool
         Report the states as well as the outputs.
-    method, rtol, atol, max_step, max_steps, backend
+    engine, method, rtol, atol, max_step, max_steps, backend
         As for `bonepk.simulate`.
 
     Returns
@@ -327,6 +328,7 @@ def simulate_records(
                 compiled,
                 p,
                 timeline,
+                engine=engine,
                 method=method,
                 rtol=rtol,
                 atol=atol,
@@ -354,7 +356,11 @@ def simulate_records(
         "id": ("record", ids[order]),
         "time": ("record", stacked("t"), {"units": system.time_unit}),
     }
-    about = {"covariate_rules": dict(runs.rules), "method": method, "rtol": rtol}
+    about = {
+        "covariate_rules": dict(runs.rules),
+        "method": method if engine == "scipy" else "Rodas5P (native)",
+        "rtol": rtol,
+    }
     return xr.Dataset(columns, coords=coords, attrs=attributes(system, about))
 
 

@@ -10,10 +10,10 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from bonepk.version import __version__
 from bonepk.engine.integrate import Trace
 from bonepk.model.system import System
 from bonepk.simulate.calendar import MONTH, per_day
+from bonepk.version import __version__
 
 if TYPE_CHECKING:
     import numpy as np

@@ -97,6 +97,7 @@ def simulate(
     initial: Mapping[str, float] | None = None,
     states: bool = False,
     history: bool = True,
+    engine: str = "scipy",
     method: str = "LSODA",
     rtol: float = 1e-8,
     atol: float | NDArray[np.float64] | None = None,
@@ -131,8 +132,12 @@ def simulate(
     history : bool
         Begin at the start of the model's history, if it states one, and run up to day 0; else the
         initial state holds at day 0 (or at the first event or stored time, if that is earlier).
+    engine : {"scipy", "native"}
+        SciPy's integrators, or Rodas5P in machine code: many times faster where doses are frequent.
     method : {"LSODA", "BDF", "Radau"}
+        SciPy's integrator.
     rtol : float
+        Relative tolerance of a step.
     atol : float or ndarray, optional
         By default scaled to the size of each state, see `bonepk.engine.flow`.
     max_step : float
@@ -187,6 +192,7 @@ def simulate(
         compiled,
         p,
         timeline,
+        engine=engine,
         method=method,
         rtol=rtol,
         atol=atol,
@@ -201,7 +207,7 @@ def simulate(
         "inputs": {n: v for n, v in values.items() if n in model.input_names},
         "initial": begun,
         "start": start,
-        "method": method,
+        "method": method if engine == "scipy" else "Rodas5P (native)",
         "rtol": rtol,
         "atol": "scaled to each state" if atol is None else np.asarray(atol).tolist(),
     }
