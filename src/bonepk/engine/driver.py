@@ -442,7 +442,8 @@ def _accept(d: _Driver, fn: Function, factor: str, step: str, now: str) -> None:
     steady = fn.f("oge", limited, fn.num(1.0))
     d.put("natural", "%lane", fn.choose(fn.new(f"or i1 {whole}, {fn.new(f'xor i1 {steady}, true')}"), grown, better))
     fresh = fn.i("ne", d.get("fresh", "%lane"), 0)
-    d.put("opening", "%lane", fn.choose(fresh, step, d.get("opening", "%lane")))
+    # what the error would have allowed, so that the halves of halves do not shrink for ever
+    d.put("opening", "%lane", fn.choose(fresh, grown, d.get("opening", "%lane")))
     d.put("fresh", "%lane", "0")
     d.put("rejected", "%lane", "0")
 
