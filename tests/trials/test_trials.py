@@ -6,8 +6,8 @@ import pytest
 
 from bonepk.study import counts, scores, validate
 
-# trials of one regimen differ by an SD of 1.0 (spine) to 1.7 points (hip) at 24 months, so a model of the mean woman cannot
-# come much below 1.5; the limits leave room for another calibration, not for another structure
+# trials of one regimen differ by an SD of 1.0 (spine) to 1.7 points (hip) at 24 months, so that a model of the mean
+# woman cannot come much below 1.5; the limits leave room for another calibration, not for another structure
 LIMIT = {"calibration": 2.0, "prediction": 2.6}
 
 
