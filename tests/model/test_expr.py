@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from hypothesis import assume, given
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 from bonepk.model.expr import (
     ONE,
     ZERO,
+    Expr,
     call,
     derivative,
     evaluate,
@@ -130,3 +133,19 @@ def test_constants_fold_to_the_value_of_the_same_operation(x, y):
         assert folded.op == "num"
         (direct,) = evaluate([call(op, a, b)], {"a": x, "b": y})
         assert folded.value == float(direct)
+
+
+def test_threads_make_one_node_of_one_expression():
+    def build(_: int) -> list[int]:
+        total = sym("start")
+        made = []
+        for k in range(300):
+            total = total * 1.5 + k
+            made.append(total)
+        kept.extend(made)
+        return [id(e) for e in made]
+
+    kept: list[Expr] = []  # nodes must live while their identities are compared
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(build, range(8)))
+    assert all(ids == found[0] for ids in found)

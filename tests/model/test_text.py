@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bonepk.errors import ModelTextError
 from bonepk.model.component import Component
@@ -199,3 +201,41 @@ def test_a_dotted_slot_name_needs_no_quotes(folder):
     folder.edit("drugs/booster.toml", "stimulation = ", "seasons.gain = ")
     booster = read_component(folder.path / "drugs/booster.toml")
     assert [m.name for m in booster.modifies] == ["seasons.gain"]
+    assert booster.place("modifies", "seasons.gain") == "drugs/booster.toml:21 [modifies.seasons.gain]"
+
+
+PIECES = [
+    *"[]{}=\"'\\.,#\n()*+-/019aketE_ %µ<>!:",
+    "expr",
+    "unit",
+    '"1"',
+    "value",
+    "[slots]",
+    "nan",
+    "1e400",
+    "true",
+    "t",
+    "'mg'",
+]
+
+
+@given(
+    name=st.sampled_from(["turnover.toml", "drugs/booster.toml", "modules/seasons.toml"]),
+    changes=st.lists(
+        st.tuples(st.floats(0, 1), st.integers(0, 6), st.sampled_from(["", *PIECES])), min_size=1, max_size=3
+    ),
+)
+@settings(max_examples=300, deadline=None)
+def test_damaged_text_is_read_or_refused_with_places(samples, name, changes):
+    text = samples[name]
+    for where, dropped, piece in changes:
+        at = int(where * len(text))
+        text = text[:at] + piece + text[at + dropped :]
+    try:
+        component = read_component_text(text, "damaged")
+    except ModelTextError as error:
+        places = [f.place for f in error.faults]
+    else:
+        assert component.name == "damaged"
+        places = list(component.places.values())
+    assert all(p.startswith("<damaged>") for p in places)

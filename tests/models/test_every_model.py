@@ -1,7 +1,6 @@
 """The list of checks every file in ``models/`` must pass, whoever wrote it.
 
-A new file is found by itself: nothing is registered here. Checks that need a solver are in
-``test_every_model_runs.py``.
+A new file is found by itself: nothing is registered here.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ An `Expr` is immutable and hashable. Build with Python operators on `num` and
 from __future__ import annotations
 
 import math
+import threading
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Union
@@ -107,6 +108,7 @@ class Expr:
 
 
 _TABLE: weakref.WeakValueDictionary[tuple[Any, ...], Expr] = weakref.WeakValueDictionary()
+_LOCK = threading.Lock()
 
 
 def _node(op: str, args: tuple[Expr, ...] = (), value: float = 0.0, name: str = "") -> Expr:
@@ -114,9 +116,12 @@ def _node(op: str, args: tuple[Expr, ...] = (), value: float = 0.0, name: str = 
     key = (op, tuple(map(id, args)), math.copysign(1.0, value), value, name)
     found = _TABLE.get(key)
     if found is None:
-        found = Expr.__new__(Expr)
-        found.op, found.args, found.value, found.name = op, args, value, name
-        _TABLE[key] = found
+        with _LOCK:  # two threads must not make two nodes of one expression
+            found = _TABLE.get(key)
+            if found is None:
+                found = Expr.__new__(Expr)
+                found.op, found.args, found.value, found.name = op, args, value, name
+                _TABLE[key] = found
     return found
 
 

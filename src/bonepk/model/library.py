@@ -229,8 +229,13 @@ def _path_of(
 def _read(path: Path | None, shelf: _Shelf, faults: Faults) -> Component | None:
     if path is None:
         return None
+    kind = _peek(path).kind
+
+    def template(name: str) -> Path | None:
+        return shelf.find(name, ("template",)) or shelf.find(name, (kind,))
+
     try:
-        return read_component(path, lambda template: shelf.find(template, ("template", "core", "literature", "drug")))
+        return read_component(path, template)
     except ModelTextError as error:
         faults.extend(error.faults)
         return None

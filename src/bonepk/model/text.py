@@ -234,22 +234,20 @@ class _Reader:
             place = self.doc.place(table, name)
             if not isinstance(entry, dict):
                 if not short or isinstance(entry, bool) or not isinstance(entry, (str, int, float)):
-                    keys = ", ".join(f"{k} = ..." for k in required)
-                    self._add(place, f"'{name}' is {_describe(entry)}", f"write {name} = {{ {keys} }}")
+                    pattern = ", ".join(f"{k} = ..." for k in required)
+                    self._add(place, f"'{name}' is {_describe(entry)}", f"write {name} = {{ {pattern} }}")
                     continue
                 entry = {short: entry}
             for key in entry:
-                if key not in {*required, *optional}:
-                    known = (*required, *optional)
-                    self._add(
-                        self.doc.place(table, name, key),
-                        f"unknown key '{key}'",
-                        near(key, known) or f"known are {', '.join(known)}",
-                    )
+                if key not in required and key not in optional:
+                    keys = (*required, *optional)
+                    cure = near(key, keys) or f"known are {', '.join(keys)}"
+                    self._add(self.doc.place(table, name, key), f"unknown key '{key}'", cure)
             for key in required:
                 if key not in entry:
                     self._add(place, f"no '{key}'", MISSING.get((table, key), f"add {key} = ..."))
-            entries[name] = {k: self._value(table, name, k, v) for k, v in entry.items()}
+            known = {k: v for k, v in entry.items() if k in required or k in optional}
+            entries[name] = {k: self._value(table, name, k, v) for k, v in known.items()}
         return entries
 
     def _value(self, table: str, name: str, key: str, value: Any) -> Any:

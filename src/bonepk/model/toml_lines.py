@@ -39,6 +39,10 @@ class Lines:
     def of(self, path: Sequence[str | int]) -> int:
         """Line (from 1) of a key, or of the nearest table above it; 1 if there is none."""
         key = tuple(path)
+        if key not in self._table:  # a dotted name may stand as keys of its own
+            parts = (part.split(".") if isinstance(part, str) else [part] for part in key)
+            dotted: Key = tuple(name for part in parts for name in part)
+            key = dotted if dotted in self._table else key
         while key:
             if key in self._table:
                 return self._table[key]

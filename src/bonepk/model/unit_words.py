@@ -121,7 +121,8 @@ def _convert(node: ast.expr) -> Unit:
             size, dims = _word(word)
             return Unit((("%" if word == "percent" else word, 1.0),), dims, size)
         case ast.Constant(value=int() | float() as value) if not isinstance(value, bool) and value > 0:
-            return DIMENSIONLESS if value == 1 else Unit(((f"{value:g}", 1.0),), (), float(value))
+            text = f"{value:g}" if float(f"{value:g}") == value else repr(float(value))
+            return DIMENSIONLESS if value == 1 else Unit(((text, 1.0),), (), float(value))
         case ast.BinOp(left=left, op=ast.Mult(), right=right):
             return multiply(_convert(left), _convert(right))
         case ast.BinOp(left=left, op=ast.Div(), right=right):
