@@ -9,7 +9,7 @@ FREE = (Free("rate", 0.1, 0.005, 1.0), Free("gain", 4.0, 1.0, 30.0), Free("loss"
 
 @pytest.fixture(scope="module")
 def fit():
-    toy = trials(np.random.default_rng(21), count=80, se=0.3, shift=0.25, model_sd=0.4)
+    toy = trials(np.random.default_rng(1), count=80, se=0.3, shift=0.25, model_sd=0.4)
     effect = Effect("response", ("gain",), sd=0.2, estimate=True)
     errors = {"bmd": ErrorModel(sd=0.4, shared=0.0, visits=0.7, estimate=True)}
     return calibrate(Problem(toy, FREE, effects=(effect,), errors=errors, rounds=15))

@@ -104,7 +104,7 @@ class Objective:
         errors = dict(self.errors)
         made = [factors(b.rows, errors, f"block '{b.name}'") for b in self.predictor.blocks]
         # blocks are small and well conditioned; a product costs far less than a call of LAPACK
-        return tuple(np.linalg.inv(factor) for factor in made)
+        return tuple(np.asarray(np.linalg.inv(factor)) for factor in made)
 
     def values(self, x: FloatArray) -> dict[str, float]:
         """Fitted parameters in their own units, and those tied to them."""

@@ -130,6 +130,19 @@ class Fields:
             return ()
         return tuple(value)
 
+    def numbers(self, key: str, required: bool = False) -> tuple[float, ...]:
+        """Read a list of finite numbers."""
+        value = self._get(key, required)
+        if value is None:
+            return ()
+        good = isinstance(value, list) and all(
+            isinstance(v, (int, float)) and not isinstance(v, bool) and math.isfinite(v) for v in value
+        )
+        if not good:
+            self._wrong((*self.path, key), value, "a list of finite numbers")
+            return ()
+        return tuple(float(v) for v in value)
+
     def table(self, key: str, required: bool = False) -> Fields:
         """Open a table inside this one; an empty one if there is none."""
         value = self._get(key, required)

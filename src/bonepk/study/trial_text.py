@@ -5,6 +5,7 @@ The format is documented in ``docs/trials.md``.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from bonepk.study.evidence import (
 )
 from bonepk.study.fields import Fields
 
-__all__ = ["read_trial"]
+__all__ = ["read_plan", "read_trial"]
 
 _SPREADS = ("ci95", "se", "sd", "range")
 _CONFIDENCE = ("verified", "memory")
@@ -106,7 +107,7 @@ def _population(table: Fields) -> Population:
         n=table.whole("n"),
         prior=table.text("prior"),
         approximations=table.texts("approximations"),
-        background=_plan(table, "background"),
+        background=read_plan(table, "background"),
         strata=_strata(table),
     )
     table.close()
@@ -123,7 +124,7 @@ def _arms(tables: list[Fields]) -> dict[str, Arm]:
             name=name,
             label=table.text("label") or name,
             n=table.whole("n"),
-            plan=_plan(table, "regimen"),
+            plan=read_plan(table, "regimen"),
             strata=_strata(table),
             years_since_fmp=table.number("years_since_fmp", low=-40, high=60),
             not_simulated=table.text("not_simulated"),
@@ -143,7 +144,7 @@ def _strata(table: Fields) -> tuple[Stratum, ...]:
             Stratum(
                 weight=weight or 0.0,
                 label=one.text("label", required=True),
-                plan=_plan(one, "regimen"),
+                plan=read_plan(one, "regimen"),
                 years_since_fmp=one.number("years_since_fmp", low=-40, high=60),
                 parameters={key: value for key, value in values.items() if value is not None},
             )
@@ -155,13 +156,17 @@ def _strata(table: Fields) -> tuple[Stratum, ...]:
     return tuple(strata)
 
 
-def _plan(table: Fields, key: str) -> Plan:
+def read_plan(table: Fields, key: str, drugs: Sequence[str] | None = None) -> Plan:
+    """Read a regimen in words: a list of ``{ give = ... }`` and ``{ switch = ... }``.
+
+    `drugs` are the names that can be given; by default those of the model library.
+    """
     whole = Plan()
     for one in table.tables(key):
         if "switch" in one.data:
             whole += _switch(one)
         elif "give" in one.data:
-            whole += _give(one)
+            whole += _give(one, known_drugs() if drugs is None else drugs)
         else:
             cure = 'write { give = "letrozole", ... } or { switch = "calcium_vitamin_d", ... }'
             one.faults.add(one.place(), "neither 'give' nor 'switch'", cure=cure)
@@ -179,8 +184,8 @@ def _switch(one: Fields) -> Plan:
     return switch(name, to or 0.0, start=start, stop=until)
 
 
-def _give(one: Fields) -> Plan:
-    drug = one.choice("give", known_drugs(), "drug", required=True)
+def _give(one: Fields, drugs: Sequence[str]) -> Plan:
+    drug = one.choice("give", drugs, "drug", required=True)
     dose = one.text("dose", required=True)
     start, interval = one.duration("from") or 0.0, one.duration("every")
     until, doses = one.duration("until"), one.whole("doses")

@@ -1,0 +1,135 @@
+"""Runs of one model under several plans, for many parameter vectors at once.
+
+What does not change during a search is done once: composition, machine code, and each plan's timeline (again only when
+a value it depends on moves, such as a bioavailability or the start of the history).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bonepk.engine.batch import integrate_batch
+from bonepk.engine.integrate import integrate
+from bonepk.engine.timeline import Timeline
+from bonepk.errors import SolverError
+from bonepk.model.expr import Expr, substitute, symbols_of
+from bonepk.model.system import System
+from bonepk.simulate.events import schedule
+from bonepk.simulate.plan import Plan
+from bonepk.simulate.regimen import Regimen, regimen_of
+from bonepk.simulate.run import compiled_for, start_of
+
+__all__ = ["Runner"]
+
+FloatArray = NDArray[np.float64]
+
+
+class Runner:
+    """Plans on one model, ready to run.
+
+    Parameters
+    ----------
+    system : System
+    plans : sequence of (Plan, mapping)
+        Each with the parameters it sets itself.
+    times : sequence of ndarray
+        Model times each plan is asked for, rising.
+    rtol : float
+    """
+
+    def __init__(
+        self,
+        system: System,
+        plans: Sequence[tuple[Plan, Mapping[str, float]]],
+        times: Sequence[FloatArray],
+        rtol: float,
+    ) -> None:
+        self.system = system
+        self._compiled = compiled_for(system)
+        self._own = [dict(own) for _, own in plans]
+        self._times = list(times)
+        self._rtol = rtol
+        self._regimens: list[Regimen] = [
+            regimen_of(system, plan, at.tolist(), own) for (plan, own), at in zip(plans, self._times, strict=True)
+        ]
+        self._decisive = _decisive(system)
+        self._lines: dict[tuple[object, ...], Timeline] = {}
+        self._known = {*system.parameter_names, *system.input_names}
+
+    def sets(self, name: str) -> bool:
+        """Whether a parameter (or an addition to one) has an effect here: known, and not set by every plan itself."""
+        if name.startswith("+"):
+            return name[1:] in self._known
+        return name in self._known and any(name not in own for own in self._own)
+
+    def outputs(self, values: Sequence[Mapping[str, float]]) -> list[FloatArray]:
+        """Run every plan with every mapping of values.
+
+        A name starting with ``+`` is added to what the plan (or the model) has; other names are overridden by what a
+        plan sets itself. Unknown names are left out.
+
+        Returns
+        -------
+        list of ndarray
+            One for each plan, shape (values, times, outputs).
+
+        Raises
+        ------
+        SolverError
+            If a run stops early.
+        """
+        people, lines = [], []
+        for k in range(len(self._own)):
+            for given in values:
+                chosen = self._chosen(k, given)
+                people.append(self._compiled.parameter_vector(chosen))
+                lines.append(self._line(k, chosen))
+        made = self._run(np.array(people), lines)
+        parts, at = [], 0
+        for times in self._times:
+            size = len(values) * len(times)
+            parts.append(made[at : at + size].reshape(len(values), len(times), -1))
+            at += size
+        return parts
+
+    def _chosen(self, k: int, given: Mapping[str, float]) -> dict[str, float]:
+        own = self._own[k]
+        chosen = {n: v for n, v in given.items() if n in self._known} | own
+        for name, more in given.items():
+            if name.startswith("+") and name[1:] in self._known:
+                base = chosen.get(name[1:], self.system.values[name[1:]])
+                chosen[name[1:]] = base + more
+        return chosen
+
+    def _line(self, k: int, chosen: Mapping[str, float]) -> Timeline:
+        key = (k, *(chosen.get(name) for name in self._decisive))
+        if key not in self._lines:
+            if len(self._lines) > 50 * len(self._own):  # a search moves on: old timelines are not met again
+                self._lines.clear()
+            regimen, times = self._regimens[k], self._times[k]
+            begin = min(start_of(self.system, chosen, True), regimen.first, float(times[0]))
+            self._lines[key] = schedule(self.system, regimen.records, regimen.entries, regimen.tracks, chosen, begin)
+        return self._lines[key]
+
+    def _run(self, people: FloatArray, lines: list[Timeline]) -> FloatArray:
+        if self._compiled.backend == "llvm":
+            made = integrate_batch(self._compiled, people, lines, rtol=self._rtol, workers=1)
+            made.check(self._compiled, people, self.system.time_unit)
+            outputs = made.outputs
+            if outputs is None:  # pragma: no cover - asked for above
+                raise SolverError("no outputs")
+            return outputs
+        traces = [integrate(self._compiled, p, line, rtol=self._rtol) for p, line in zip(people, lines, strict=True)]
+        return np.concatenate([trace.outputs for trace in traces])
+
+
+def _decisive(system: System) -> tuple[str, ...]:
+    """Names whose values a timeline depends on."""
+    parts: list[Expr | None] = [system.history_start]
+    for r in system.routes:
+        parts += [r.bioavailability, r.lag, r.duration, r.rate]
+    flat = substitute([x for x in parts if x is not None], system.definitions)
+    return tuple(sorted(symbols_of(flat) & ({*system.parameter_names, *system.input_names})))

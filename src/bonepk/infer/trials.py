@@ -1,0 +1,248 @@
+"""Published trials as something to fit: rows of ``validation/trials`` by their use, predicted arm by arm."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bonepk import diskcache
+from bonepk.errors import DataError, Fault
+from bonepk.infer.rows import Block, Row
+from bonepk.infer.runs import Runner
+from bonepk.model import System, load, models
+from bonepk.simulate.endpoints import months_to_times
+from bonepk.study.arms import YEARS, check_arms, cohorts, drugs_of
+from bonepk.study.endpoints import ENDPOINTS, KINDS
+from bonepk.study.evidence import Arm, Trial, load_trial, trial_names
+from bonepk.study.evidence import Row as Published
+from bonepk.study.predict import ArmRun, express
+from bonepk.study.split import read_split
+
+__all__ = ["TYPICAL", "Trials", "family_of"]
+
+FloatArray = NDArray[np.float64]
+
+TYPICAL: Mapping[str, float] = {"bmd": 4.5, "ctx": 35.0, "ntx": 40.0, "p1np": 35.0, "bsap": 30.0, "estradiol": 10.0}
+"""Standard deviation between women of a percent change, for rows whose publication states no spread."""
+
+_SMALL = 40  # women assumed in an arm whose number is not known
+_STEP = 1e-3  # of a difference; runs of one batch share their steps, so that noise stays far below it
+
+
+def family_of(endpoint: str) -> str:
+    """Rows of one family share a model error: every BMD site, NTX in urine and serum, else the endpoint itself."""
+    if endpoint.startswith("bmd_"):
+        return "bmd"
+    return "ntx" if endpoint == "serum_ntx" else endpoint
+
+
+@dataclass(frozen=True)
+class _Block:
+    """A trial ready to run: arms with weights of their cohorts, and the rows to express."""
+
+    arms: tuple[Arm, ...]
+    weights: tuple[FloatArray, ...]
+    months: FloatArray
+    rows: tuple[Published, ...]
+    runner: Runner
+
+
+@dataclass(frozen=True)
+class Trials:
+    """Rows of published trials and their predictions; a `Predictor` with derivatives.
+
+    Attributes
+    ----------
+    model : str
+        A core: a name or a path.
+    use : str
+        Rows the split gives this use: ``calibration``, ``prediction``; empty for all that can be predicted.
+    names : tuple of str
+        Trials to take; empty for all.
+    families : tuple of str
+        Families of endpoints to take (``bmd``, ``ctx``); empty for all.
+    memory : float
+        Weight of rows that were recalled, not read.
+    typical : mapping of str to float
+        Standard deviation between women by family, for rows without a spread.
+    parameters : mapping of str to float
+        Values over the model's that are not fitted.
+    rtol : float
+        Of the runs.
+    """
+
+    model: str = "aibl"
+    use: str = "calibration"
+    names: tuple[str, ...] = ()
+    families: tuple[str, ...] = ()
+    memory: float = 0.25
+    typical: Mapping[str, float] = field(default_factory=lambda: dict(TYPICAL))
+    parameters: Mapping[str, float] = field(default_factory=dict)
+    rtol: float = 1e-6
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave compiled code and runs behind: a worker makes its own."""
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for name, value in state.items():
+            object.__setattr__(self, name, value)
+
+    @cached_property
+    def _trials(self) -> dict[str, tuple[Trial, tuple[Published, ...]]]:
+        split = read_split()
+        found: dict[str, tuple[Trial, tuple[Published, ...]]] = {}
+        for name in self.names or trial_names():
+            trial = load_trial(name)
+            rows = tuple(r for r in trial.rows if self._takes(trial, r, split.of(trial.name, r)))
+            if rows:
+                found[trial.name] = (trial, rows)
+        if not found:
+            wanted = f"use '{self.use}'" if self.use else "any use"
+            raise DataError(Fault("trials", f"no row of {wanted} can be predicted", cure="see validation/split.toml"))
+        return found
+
+    def _takes(self, trial: Trial, row: Published, use: str) -> bool:
+        if row.obstacle or row.not_scored or (self.use and use != self.use) or row.kind == "level":
+            return False
+        if self.families and family_of(row.endpoint) not in self.families:
+            return False
+        return not any(trial.arm(a).not_simulated for a in (row.arm, row.versus) if a)
+
+    @cached_property
+    def _blocks(self) -> dict[str, _Block]:
+        systems: dict[tuple[str, ...], System] = {}
+        made = {}
+        for name, (trial, rows) in self._trials.items():
+            wanted = {a for r in rows for a in (r.arm, r.versus) if a}
+            arms = tuple(a for a in trial.arms if a.name in wanted)
+            drugs = drugs_of(trial, arms)
+            if drugs not in systems:
+                systems[drugs] = self._load(drugs)
+            system = systems[drugs]
+            check_arms(trial, system)
+            parts = [cohorts(trial, a) for a in arms]
+            months = np.unique([m for r in rows for m in (r.month or 0.0, r.since, 0.0)])
+            times = np.array(months_to_times(months.tolist(), time_unit=system.time_unit))
+            plans = [(c.plan, dict(c.parameters)) for group in parts for c in group]
+            runner = Runner(system, plans, [times] * len(plans), self.rtol)
+            weights = tuple(np.array([c.weight for c in group]) for group in parts)
+            made[name] = _Block(arms, weights, months, rows, runner)
+        return made
+
+    def _load(self, drugs: Sequence[str]) -> System:
+        bare = load(self.model, drugs=list(drugs))
+        mine = {n: v for n, v in self.parameters.items() if "." not in n or n.split(".", 1)[0] in bare.components}
+        return load(self.model, drugs=list(drugs), parameters=mine) if mine else bare
+
+    @cached_property
+    def blocks(self) -> tuple[Block, ...]:
+        """A block for each trial."""
+        return tuple(
+            Block(name, tuple(self._row(trial, r) for r in rows)) for name, (trial, rows) in self._trials.items()
+        )
+
+    def _row(self, trial: Trial, row: Published) -> Row:
+        years = ((row.month or 0.0) - row.since) / 12
+        per = years if row.kind in {"annual_change", "annual_difference"} else 1.0
+        scale = 100.0 if row.kind == "ratio" else 1.0
+        return Row(
+            output=row.endpoint,
+            value=row.value * scale,
+            se=self._se(trial, row, per) * (scale if row.spread else 1.0),
+            arm=row.arm,
+            versus=row.versus if KINDS[row.kind].two_arms else "",
+            month=row.month or 0.0,
+            since=row.since,
+            per=per,
+            weight=self.memory if row.confidence == "memory" else 1.0,
+            family=family_of(row.endpoint),
+            label=f"{row.arm}{' - ' + row.versus if row.versus else ''} {row.endpoint} {row.kind} month {row.month:g}",
+        )
+
+    def _se(self, trial: Trial, row: Published, per: float) -> float:
+        spread, n = row.spread, row.n or trial.arm(row.arm).n
+        if spread is not None and spread.type in {"ci95", "se"}:
+            return (spread.high - spread.low) / (3.92 if spread.type == "ci95" else 2.0)
+        if spread is not None and spread.type == "sd":
+            return (spread.high - spread.low) / 2 / math.sqrt(n or _SMALL)
+        family = family_of(row.endpoint)
+        sd = self.typical.get(family, 30.0)
+        two = KINDS[row.kind].two_arms
+        counts = [n or _SMALL, trial.arm(row.versus).n or _SMALL] if two else [n or _SMALL]
+        return sd * math.sqrt(sum(1 / c for c in counts)) / per
+
+    @cached_property
+    def defaults(self) -> dict[str, float]:
+        """Parameters of the core with every drug of the trials."""
+        known: dict[str, float] = {}
+        for block in self._blocks.values():
+            known |= {p.name: p.value for p in block.runner.system.parameters}
+        return known
+
+    @cached_property
+    def model_hash(self) -> str:
+        """Hash of the core with every drug of the library."""
+        core = load(self.model)
+        drugs = [m.name for m in models() if m.kind == "drug" and core.name in m.for_cores]
+        return load(self.model, drugs=drugs).hash
+
+    @cached_property
+    def evidence_hash(self) -> str:
+        """Hash of the rows, and of the arms they come from."""
+        return diskcache.key_of(*(repr((trial.arms, trial.population, rows)) for trial, rows in self._trials.values()))
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of model, evidence and settings."""
+        settings = repr((self.memory, sorted(self.typical.items()), sorted(self.parameters.items()), self.rtol))
+        return diskcache.key_of(self.model_hash, self.evidence_hash, settings)
+
+    def uses(self, block: str, name: str) -> bool:
+        """Whether a parameter can change the predictions of a trial."""
+        return self._blocks[block].runner.sets(name)
+
+    def predict(self, block: str, values: Mapping[str, float]) -> FloatArray:
+        """Predictions for the rows of a trial, in percentage points or as the row has it."""
+        return self._expressed(block, [values])[0]
+
+    def jacobian(
+        self, block: str, values: Mapping[str, float], names: Sequence[str]
+    ) -> tuple[FloatArray, FloatArray]:
+        """Predictions and derivatives, all runs in one batch."""
+        used = [n for n in names if self.uses(block, n)]
+        steps = [_STEP * (abs(values[n]) or 1.0) for n in used]
+        moved = [{**values, n: values[n] + h} for n, h in zip(used, steps, strict=True)]
+        made = self._expressed(block, [values, *moved])
+        slopes = np.zeros((made.shape[1], len(names)))
+        for k, (name, h) in enumerate(zip(used, steps, strict=True)):
+            slopes[:, names.index(name)] = (made[k + 1] - made[0]) / h
+        return made[0], slopes
+
+    def _expressed(self, name: str, values: Sequence[Mapping[str, float]]) -> FloatArray:
+        block = self._blocks[name]
+        system = block.runner.system
+        outputs = block.runner.outputs(values)
+        wanted = dict.fromkeys(ENDPOINTS[r.endpoint].output for r in block.rows)
+        column = {n: system.output_names.index(n) for n in wanted}
+        made = np.empty((len(values), len(block.rows)))
+        for v in range(len(values)):
+            runs, at = {}, 0
+            for arm, weights in zip(block.arms, block.weights, strict=True):
+                part = outputs[at : at + len(weights)]
+                at += len(weights)
+                levels = {n: np.array([p[v, :, i] for p in part]) for n, i in column.items()}
+                runs[arm.name] = ArmRun(arm, block.months, weights, levels)
+            scales = (100.0 if r.kind == "ratio" else 1.0 for r in block.rows)
+            made[v] = [express(r, runs) * s for r, s in zip(block.rows, scales, strict=True)]
+        return made
+
+
+ENTRY = f"+{YEARS}"
+"""Name under which a trial's entry time is shifted."""
