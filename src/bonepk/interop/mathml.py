@@ -82,7 +82,7 @@ def digits(value: float) -> str:
 
 
 def extra_functions_of(exprs: list[Expr]) -> dict[str, str]:
-    """Function definitions that the expressions need: operator to MathML of its lambda."""
+    """Collect the function definitions that the expressions need: operator to MathML of its lambda."""
     used = {node.op for node in topological(exprs)}
     return {op: _lambda(_BODIES[op]) for op in EXTRA_FUNCTIONS if op in used}
 

@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import reduce
+from itertools import pairwise
 from typing import Any
 
 from bonepk.interop.mathml import EXTRA_FUNCTIONS
@@ -281,7 +282,7 @@ def _apply(tag: str, args: list[Expr]) -> Expr:
         case "implies", [a, b]:
             return call("or", call("not", a), b)
         case _ if tag in _RELATIONS and (len(args) == 2 or (len(args) > 2 and tag != "neq")):
-            pairs = [call(_RELATIONS[tag], a, b) for a, b in zip(args, args[1:], strict=False)]
+            pairs = [call(_RELATIONS[tag], a, b) for a, b in pairwise(args)]
             return _joined("and", pairs, ONE)
         case "piecewise", _:
             return _piecewise(args)

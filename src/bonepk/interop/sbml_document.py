@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import importlib.util
 import math
+import re
 from dataclasses import dataclass, field
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -294,7 +296,7 @@ class _Reader:
         return self.unit(self.model.getTimeUnits())
 
     def _default(self, kind: str) -> str:
-        """Unit of substance or size where an element states none."""
+        """Find the unit of substance or size where an element states none."""
         if self.opened.getLevel() < 3:
             return self.unit(kind)
         getter = {"substance": "SubstanceUnits", "volume": "VolumeUnits", "area": "AreaUnits", "length": "LengthUnits"}
@@ -450,10 +452,7 @@ def _annotation(element: Any) -> str:
 
 
 def _plain_text(notes: str) -> str:
-    """Notes without their markup: only what a reader of the model text should see."""
-    import re
-    from html import unescape
-
+    """Strip notes of their markup: only what a reader of the model text should see."""
     for _ in range(2):  # some exporters escape the markup of their notes
         notes = unescape(re.sub(r"<[^>]*>", " ", notes))
     lines = (" ".join(line.split()) for line in notes.splitlines())

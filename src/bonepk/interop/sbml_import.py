@@ -168,7 +168,7 @@ def _assembled(draft: Draft, doses: list[Dose], name: str, time_unit: str) -> Im
     places = {q: f"{doc.file}: '{q}'" for q in quantities}
     order = in_order({q.name: q.expr for q in draft.quantities}, places, faults)
     faults.raise_as(ModelTextError)
-    routes, plan = _plan_of(draft, doses, names, bind, time, remarks)
+    routes, plan = _plan_of(doses, names, bind, time, remarks)
     component = Component(
         name=name or plain(doc.id or Path(doc.file).stem.strip("<>").replace(" ", "_")),
         kind="literature",
@@ -241,7 +241,6 @@ def _with_units(component: Component, remarks: list[str]) -> Component:
 
 
 def _plan_of(
-    draft: Draft,
     doses: list[Dose],
     names: Mapping[str, str],
     bind: Callable[[Expr], Expr],

@@ -153,7 +153,7 @@ class _Own:
             out.append(substitute([self.bound(self.doc.rates[ident], text)], sums)[0])
         return tuple(out)
 
-    def outputs(self, definitions: dict[str, Expr]) -> tuple[Output, ...]:
+    def outputs(self) -> tuple[Output, ...]:
         values = {d["name"]: self.formula(i) for i, d in self.of("output")}
         out = []
         for e in self.head.findall(f"{_TAG}output"):
@@ -235,7 +235,7 @@ def own_system(document: Document, name: str = "") -> System:
         rates=own.rates(fluxes),
         fluxes=fluxes,
         routes=own.routes(),
-        outputs=own.outputs({n.name: n.expr for n in (*derived, *quantities)}),
+        outputs=own.outputs(),
         steady=head.get("steady") == "true",
         history_start=parse_expression(history, f"{document.file}: annotation") if history else None,
         references=tuple(
@@ -296,7 +296,7 @@ def _same_events(document: Document, system: System, plan: Plan) -> bool:
 
 
 def own_component(system: System) -> Component:
-    """A closed model with one flat set of names, whatever files the system was joined from."""
+    """Make a closed model with one flat set of names, whatever files the system was joined from."""
     names = [*system.parameter_names, *system.input_names, *(d.name for d in system.derived)]
     names += [*system.state_names, *(q.name for q in system.quantities)]
     flat = identifiers(names, RESERVED)

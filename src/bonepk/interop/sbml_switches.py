@@ -14,6 +14,7 @@ not fire, unless the file says it was false before.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from bonepk.interop.sbml_ast import RefusedError
 from bonepk.interop.sbml_document import Event
@@ -65,7 +66,7 @@ def normal(condition: Expr, negate: bool = False) -> Expr:
 
 
 def _closed(condition: Expr) -> Expr:
-    """The condition with every ``>=`` as ``>``, to compare conditions whatever they say at equality."""
+    """Write the condition with every ``>=`` as ``>``, to compare conditions whatever they say at equality."""
     if condition.op in {"and", "or"}:
         return call(condition.op, *(_closed(a) for a in condition.args))
     return call("gt", *condition.args) if condition.op == "ge" else condition
@@ -174,12 +175,12 @@ class _Carrier:
             windows.append((begin, end))
             out.append(self._from_start(event, span, begin, end))
         windows.sort()
-        if any(later[0] <= sooner[1] for sooner, later in zip(windows, windows[1:], strict=False)):
+        if any(later[0] <= sooner[1] for sooner, later in pairwise(windows)):
             raise RefusedError("a trigger of overlapping spans of time")
         return out
 
     def _span(self, condition: Expr) -> _Firing | None:
-        """The one span of time in which a condition without ``or`` holds; None if it holds from ever on."""
+        """Find the one span of time in which a condition without ``or`` holds; None if it holds from ever on."""
         begins: list[tuple[Expr, bool]] = []
         ends: list[Expr] = []
         allowed = ONE

@@ -143,13 +143,13 @@ _TIMES |= {31536000.0: "(365*day)", 2592000.0: "(30*day)"}
 
 
 def kind_text(kind: str) -> str:
-    """Unit text of one of SBML's own units, such as ``litre``."""
+    """Give the unit text of one of SBML's own units, such as ``litre``."""
     word = _WORD.get(kind, kind)
     return word if _known(word) else "1"
 
 
 def definition_text(definition: Any) -> str | None:
-    """Unit text of a libSBML ``UnitDefinition``; None if bonepk has no words for it."""
+    """Give the unit text of a libSBML ``UnitDefinition``; None if bonepk has no words for it."""
     over: list[str] = []
     for i in range(definition.getNumUnits()):
         unit = definition.getUnit(i)
@@ -160,7 +160,7 @@ def definition_text(definition: Any) -> str | None:
         if word is None or not math.isfinite(exponent) or unit.getOffset():
             return None
         if word != "1" and exponent:
-            over.append(word if exponent == 1 else f"{word}**{exponent:.12g}".replace("**-", "**-"))
+            over.append(word if exponent == 1 else f"{word}**{exponent:.12g}")
     text = "*".join(over) or "1"
     try:
         return unit_text(parse_unit(text))

@@ -107,7 +107,9 @@ class _Writer:
     def _all_units(self) -> list[str]:
         s = self.system
         units = [s.time_unit, *(p.unit for p in s.parameters), *(i.unit for i in s.inputs)]
-        units += [x.unit for x in (*s.derived, *s.states, *s.quantities, *s.outputs)]
+        units += (
+            [x.unit for x in (*s.derived, *s.quantities)] + [x.unit for x in s.states] + [x.unit for x in s.outputs]
+        )
         units += [unit for _, _, unit in self.dosing.amounts]
         return [u for u in (*units, *self.flux_units.values()) if u]
 
@@ -139,7 +141,8 @@ class _Writer:
 
     def _expressions(self) -> list[Expr]:
         s = self.system
-        found = [d.expr for d in (*s.derived, *s.quantities, *s.outputs)] + [x.initial for x in s.states]
+        found = [d.expr for d in (*s.derived, *s.quantities)] + [o.expr for o in s.outputs]
+        found += [x.initial for x in s.states]
         found += [*s.rates, *(f.rate for f in s.fluxes), self.dosing.start]
         for event in self.dosing.events:
             found += [event.trigger, *(value for _, value in event.assignments)]
@@ -160,8 +163,8 @@ class _Writer:
             moving |= {d.name} if varies else set()
             self._parameter(d.name, "derived", d.unit, d.label, d.expr, constant=not varies)
             (self._rule if varies else self._initial)(self.ids[d.name], d.expr)
-        for name, expr in zip(s.states, balance(s), strict=True):
-            self._state(name.name, expr)
+        for state, fluxes in zip(s.states, balance(s), strict=True):
+            self._state(state.name, fluxes)
         for q in s.quantities:
             self._parameter(q.name, "quantity", q.unit, q.label, q.expr, constant=False)
             self._rule(self.ids[q.name], q.expr)
@@ -246,6 +249,7 @@ class _Writer:
         out = []
         for event in self.dosing.events:
             ident = unused(plain(event.name), self.ids.values())
+            trigger = mathml(event.trigger, self.ids, truth=True)
             rank = f"<priority>{mathml(ONE if event.rank else ZERO, {})}</priority>" if ranked else ""
             changes = "".join(
                 f'<eventAssignment variable="{self.ids[name]}">{mathml(value, self.ids)}</eventAssignment>'
@@ -253,7 +257,7 @@ class _Writer:
             )
             out.append(
                 f'<event id="{ident}"{_attributes(name=event.name)} useValuesFromTriggerTime="true">'
-                f'<trigger initialValue="false" persistent="true">{mathml(event.trigger, self.ids, truth=True)}</trigger>'
+                f'<trigger initialValue="false" persistent="true">{trigger}</trigger>'
                 f"{rank}<listOfEventAssignments>{changes}</listOfEventAssignments></event>"
             )
         return out
