@@ -262,6 +262,21 @@ def test_a_run_in_pieces_is_the_run(cuts, dose):
 CHAIN = chain()
 
 
+def test_the_native_engine_keeps_its_step_over_thousands_of_doses():
+    compiled = compile_system(CHAIN.system, backend="llvm")
+    ops = [Op(float(day), Kind.ADD, 0, 1.0) for day in range(2500)] + [Op(2500.0, Kind.RECORD, 0)]
+    trace = go(compiled, ops, engine="native", rtol=1e-7)
+    assert trace.y[0, 1] == pytest.approx(sum(oral(n) for n in range(1, 200)), rel=1e-6)
+    assert trace.evaluations < 100 * 2500
+
+
+def test_the_native_engine_is_one_of_two(kinetic):
+    with pytest.raises(SolverError, match="engine: 'natve' is not known; did you mean 'native'"):
+        go(kinetic, [Op(1.0, Kind.RECORD, 0)], engine="natve")
+    with pytest.raises(SolverError, match="compile with backend='llvm'"):
+        go(kinetic, [Op(1.0, Kind.RECORD, 0)], engine="native")
+
+
 # steady states as operations
 
 

@@ -34,6 +34,7 @@ F8 = NDArray[np.float64]
 METHODS = ("LSODA", "BDF", "Radau")
 
 _FRACTION = 1e-2  # of the size of a state, times rtol, is what may be lost of it
+_TRACE = 1e-30  # of the largest state, and less, counts as nothing
 _UNSEEN = 1e-8  # size of a state that was never filled, relative to the largest
 
 
@@ -144,42 +145,49 @@ class Field:
         if self.settings.atol is not None:
             return np.broadcast_to(np.asarray(self.settings.atol, dtype=np.float64), (self.equations.n,)).copy()
         size = self.size
-        if not size.all():
+        largest = float(size.max(initial=0.0)) or 1.0
+        seen = size > _TRACE * largest
+        if not seen.all():
             fastest = float(np.abs(np.diagonal(self.jacobian(t, y))).max(initial=0.0))
             inflow = np.abs(self(t, y)) / fastest if fastest > 0 else np.zeros_like(y)
-            floor = _UNSEEN * (float(size.max(initial=0.0)) or 1.0)
-            size = np.where(size > 0, size, np.where(inflow > 0, inflow, floor))
+            guess = np.where(inflow > _TRACE * largest, inflow, _UNSEEN * largest)
+            size = np.where(seen, size, guess)
         return self.settings.rtol * _FRACTION * size
 
     def __call__(self, t: float, y: F8) -> F8:
         """Time derivative; raises SolverError where it is not finite."""
-        return self.function()(t, y)
+        return self.functions(t)[0](0.0, y)
 
-    def function(self) -> Callable[[float, F8], F8]:
-        """Return the time derivative as it stands, as a plain function without look-ups.
+    def functions(self, since: float) -> tuple[Callable[[float, F8], F8], Callable[[float, F8], F8]]:
+        """Return time derivative and Jacobian as they stand, of the time that has passed `since`.
 
-        It raises SolverError where the derivative is not finite.
+        Plain functions without look-ups. Time is counted from the start of a segment, so that a
+        late day costs no digits of a short step. The derivative raises SolverError where it is not finite.
         """
-        rhs, h, rate, frozen = self.equations.rhs, self.h, self.rate, self.frozen
+        rhs, jacobian, h, rate = self.equations.rhs, self.equations.jacobian, self.h, self.rate
+        base, pace = (since, 1.0) if self.frozen is None else (self.frozen, 0.0)
         off = self.off.copy() if self.off.any() else None
         zero = np.zeros(self.equations.n)
 
-        def derivative(t: float, y: F8) -> F8:
-            dy = rhs(t if frozen is None else frozen, y, h, rate)
+        def derivative(passed: float, y: F8) -> F8:
+            dy = rhs(base + pace * passed, y, h, rate)
             if off is not None:
                 dy[off] = 0.0
             if dy.dot(zero) != 0.0:  # nan as soon as one is not finite
-                raise self.stopped(t, y, dy)
+                raise self.stopped(since + passed, y, dy)
             return dy
 
-        return derivative
+        def slope(passed: float, y: F8) -> F8:
+            j = jacobian(base + pace * passed, y, h)
+            if off is not None:
+                j[off] = 0.0
+            return j
+
+        return derivative, slope
 
     def jacobian(self, t: float, y: F8) -> F8:
         """Differentiate the call by `y`."""
-        j = self.equations.jacobian(t if self.frozen is None else self.frozen, y, self.h)
-        if self.off.any():
-            j[self.off] = 0.0
-        return j
+        return self.functions(t)[1](0.0, y)
 
     def stopped(self, t: float, y: F8, dy: F8) -> SolverError:
         """Error that names the first state whose derivative is not finite."""
@@ -253,18 +261,20 @@ def _lsoda(field: Field, nodes: F8, y: F8) -> F8:
     from scipy.integrate import ODEintWarning, odeint
 
     s = field.settings
+    derivative, slope = field.functions(float(nodes[0]))
+    passed = nodes - nodes[0]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ODEintWarning)
         ends, info = odeint(
-            field.function(),
+            derivative,
             y,
-            nodes,
-            Dfun=field.jacobian,
+            passed,
+            Dfun=slope,
             tfirst=True,
             full_output=True,
             rtol=s.rtol,
             atol=field.atol(float(nodes[0]), y),
-            tcrit=nodes[-1:],
+            tcrit=passed[-1:],
             hmax=0.0 if math.isinf(s.max_step) else s.max_step,
             mxstep=s.max_steps,
         )
@@ -274,7 +284,7 @@ def _lsoda(field: Field, nodes: F8, y: F8) -> F8:
         return np.asarray(ends, dtype=np.float64)
     found, cure = next((v for k, v in _LSODA_FAULTS.items() if message.startswith(k)), (message, "try method='Radau'"))
     reached = info["tcur"]
-    at = float(np.max(reached[np.isfinite(reached)], initial=nodes[0]))
+    at = nodes[0] + float(np.max(reached[np.isfinite(reached)], initial=0.0))
     raise field.error(at, found.format(n=s.max_steps), cure)
 
 
@@ -283,14 +293,16 @@ def _stepping(field: Field, nodes: F8, y: F8) -> F8:
 
     s = field.settings
     kind: Any = {"BDF": BDF, "Radau": Radau}[s.method]
+    derivative, slope = field.functions(float(nodes[0]))
+    passed = nodes - nodes[0]
     solver = kind(
-        field.function(),
-        nodes[0],
+        derivative,
+        0.0,
         y,
-        nodes[-1],
+        passed[-1],
         rtol=max(s.rtol, 100 * np.finfo(float).eps),
         atol=field.atol(float(nodes[0]), y),
-        jac=field.jacobian,
+        jac=slope,
         max_step=s.max_step,
     )
     ends = np.empty((len(nodes), len(y)))
@@ -300,13 +312,13 @@ def _stepping(field: Field, nodes: F8, y: F8) -> F8:
         message = solver.step()
         steps += 1
         if solver.status == "failed":
-            raise field.error(solver.t, str(message).rstrip(".").lower(), field._other_method())
+            raise field.error(nodes[0] + solver.t, str(message).rstrip(".").lower(), field._other_method())
         if steps > s.max_steps:
-            raise field.error(solver.t, f"more than {s.max_steps} steps between two cuts", "raise max_steps")
-        if done < len(nodes) - 1 and nodes[done] <= solver.t:
+            raise field.error(nodes[0] + solver.t, f"more than {s.max_steps} steps between two cuts", "raise max_steps")
+        if done < len(nodes) - 1 and passed[done] <= solver.t:
             dense = solver.dense_output()
-            while done < len(nodes) - 1 and nodes[done] <= solver.t:
-                ends[done] = dense(nodes[done])
+            while done < len(nodes) - 1 and passed[done] <= solver.t:
+                ends[done] = dense(passed[done])
                 done += 1
     field.evaluations += int(solver.nfev)
     ends[-1] = solver.y
