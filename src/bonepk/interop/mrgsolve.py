@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from bonepk.interop.code_text import C, Code, header, leaves, route_of
 from bonepk.interop.names import C_WORDS, identifiers
 from bonepk.model.expr import ONE, ZERO, num, symbols_of
@@ -10,49 +12,13 @@ from bonepk.model.system import TIME, System
 __all__ = ["to_mrgsolve"]
 
 _WORDS = frozenset(
-    [
-        "ID",
-        "TIME",
-        "EVID",
-        "CMT",
-        "AMT",
-        "SS",
-        "II",
-        "ADDL",
-        "RATE",
-        "SOLVERTIME",
-        "NEWIND",
-        "THETA",
-        "ETA",
-        "EPS",
-        "A",
-        "CL_",
-        "DV",
-        "self",
-        "mrg",
-        "R",
-        "T",
-        "F",
-        "t",
-        "pred",
-        "DONE",
-        "EXIT",
-        "IPRED",
-        "KA",
-        "model_time",
-        "start_of_time",
-        "SIGMA",
-        "OMEGA",
-        "capture",
-        "rate",
-        "amt",
-        "time",
-        "evid",
-        "cmt",
-        "ss",
-        "ii",
-        "addl",
-    ]
+    re.findall(
+        r"\w+",
+        """
+    ID TIME EVID CMT AMT SS II ADDL RATE SOLVERTIME NEWIND THETA ETA EPS A CL_ DV self mrg R T F t pred DONE
+    EXIT IPRED KA model_time start_of_time SIGMA OMEGA capture rate amt time evid cmt ss ii addl
+    """,
+    )
 )
 
 

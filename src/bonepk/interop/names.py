@@ -8,70 +8,15 @@ from collections.abc import Callable, Iterable
 __all__ = ["C_WORDS", "identifiers", "plain", "unused"]
 
 C_WORDS = frozenset(
-    [
-        "abs",
-        "auto",
-        "bool",
-        "break",
-        "case",
-        "catch",
-        "char",
-        "class",
-        "const",
-        "continue",
-        "cos",
-        "default",
-        "delete",
-        "do",
-        "double",
-        "else",
-        "enum",
-        "exp",
-        "extern",
-        "false",
-        "float",
-        "for",
-        "fabs",
-        "goto",
-        "if",
-        "inline",
-        "int",
-        "log",
-        "long",
-        "max",
-        "min",
-        "namespace",
-        "new",
-        "operator",
-        "pow",
-        "private",
-        "public",
-        "register",
-        "return",
-        "short",
-        "signed",
-        "sin",
-        "sizeof",
-        "sqrt",
-        "static",
-        "struct",
-        "switch",
-        "tan",
-        "tanh",
-        "template",
-        "this",
-        "throw",
-        "true",
-        "try",
-        "typedef",
-        "union",
-        "unsigned",
-        "using",
-        "virtual",
-        "void",
-        "volatile",
-        "while",
-    ]
+    re.findall(
+        r"\w+",
+        """
+    abs auto bool break case catch char class const continue cos default delete do double else enum exp
+    extern false float for fabs goto if inline int log long max min namespace new operator pow private public
+    register return short signed sin sizeof sqrt static struct switch tan tanh template this throw true try
+    typedef union unsigned using virtual void volatile while
+    """,
+    )
 )
 """Words no identifier of a C-like language may be."""
 

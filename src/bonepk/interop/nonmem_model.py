@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from bonepk.errors import Fault, Faults, NotFoundError, near
@@ -13,80 +14,15 @@ from bonepk.model.system import TIME, System
 __all__ = ["to_nonmem"]
 
 _WORDS = frozenset(
-    [
-        "A",
-        "DADT",
-        "T",
-        "P",
-        "THETA",
-        "ETA",
-        "EPS",
-        "ERR",
-        "ID",
-        "TIME",
-        "AMT",
-        "RATE",
-        "CMT",
-        "EVID",
-        "MDV",
-        "DV",
-        "II",
-        "ADDL",
-        "SS",
-        "F",
-        "S",
-        "Y",
-        "NEWIND",
-        "ICALL",
-        "IF",
-        "THEN",
-        "ELSE",
-        "ENDIF",
-        "DO",
-        "WHILE",
-        "ENDDO",
-        "CALLFL",
-        "COMRES",
-        "MTIME",
-        "MPAST",
-        "MNEXT",
-        "EXIT",
-        "CALL",
-        "RETURN",
-        "GOTO",
-        "LOG",
-        "EXP",
-        "SQRT",
-        "SIN",
-        "COS",
-        "TAN",
-        "TANH",
-        "ABS",
-        "INT",
-        "MIN",
-        "MAX",
-        "MOD",
-        "GAMLN",
-        "PHI",
-        "LOG10",
-        "TSTATE",
-        "DOSTIM",
-        "DOSREC",
-        "ISFINL",
-        "IREP",
-        "NPROB",
-        "ONLY",
-        "PROB",
-        "SIG",
-        "TOL",
-        "W",
-        "L1",
-        "L2",
-        "DEN",
-        "IPRED",
-        "MTIMES",
-        "START",
-    ]
+    re.findall(
+        r"\w+",
+        """
+    A DADT T P THETA ETA EPS ERR ID TIME AMT RATE CMT EVID MDV DV II ADDL SS F S Y NEWIND ICALL IF THEN ELSE
+    ENDIF DO WHILE ENDDO CALLFL COMRES MTIME MPAST MNEXT EXIT CALL RETURN GOTO LOG EXP SQRT SIN COS TAN TANH
+    ABS INT MIN MAX MOD GAMLN PHI LOG10 TSTATE DOSTIM DOSREC ISFINL IREP NPROB ONLY PROB SIG TOL W L1 L2 DEN
+    IPRED MTIMES START
+    """,
+    )
 )
 _LENGTH = 20
 _WIDTH = 140

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from bonepk.interop.code_text import Code, R, header, leaves, route_of
 from bonepk.interop.names import identifiers
 from bonepk.model.expr import ONE, ZERO, num, symbols_of
@@ -10,103 +12,16 @@ from bonepk.model.system import TIME, System
 __all__ = ["to_rxode2"]
 
 _WORDS = frozenset(
-    [
-        "t",
-        "time",
-        "podo",
-        "tlast",
-        "tad",
-        "tafd",
-        "dosenum",
-        "M_E",
-        "M_PI",
-        "pi",
-        "if",
-        "else",
-        "ifelse",
-        "while",
-        "break",
-        "f",
-        "F",
-        "alag",
-        "lag",
-        "dur",
-        "rate",
-        "ii",
-        "evid",
-        "amt",
-        "ss",
-        "cmt",
-        "id",
-        "newind",
-        "rxFlag",
-        "linCmt",
-        "central",
-        "depot_",
-        "d",
-        "dt",
-        "print",
-        "printf",
-        "expit",
-        "logit",
-        "phi",
-        "sum",
-        "prod",
-        "c",
-        "max",
-        "min",
-        "cl",
-        "vc",
-        "ka",
-        "factorial",
-        "gamma",
-        "beta",
-        "lbeta",
-        "lgamma",
-        "choose",
-        "ceil",
-        "floor",
-        "round",
-        "trunc",
-        "abs",
-        "sign",
-        "first",
-        "last",
-        "diff",
-        "lead",
-        "transit",
-        "mtime",
-        "function",
-        "in",
-        "next",
-        "repeat",
-        "for",
-        "TRUE",
-        "FALSE",
-        "NULL",
-        "Inf",
-        "NaN",
-        "NA",
-        "model_time",
-        "start_of_time",
-        "tlast0",
-        "theta",
-        "eta",
-        "rxord",
-        "probit",
-        "probitInv",
-        "logitInv",
-        "dgamma",
-        "norm",
-        "unif",
-        "softplus",
-        "relu",
-        "gelu",
-        "elu",
-        "selu",
-        "swish",
-        "prelu",
-    ]
+    re.findall(
+        r"\w+",
+        """
+    t time podo tlast tad tafd dosenum M_E M_PI pi if else ifelse while break f F alag lag dur rate ii evid
+    amt ss cmt id newind rxFlag linCmt central depot_ d dt print printf expit logit phi sum prod c max min cl
+    vc ka factorial gamma beta lbeta lgamma choose ceil floor round trunc abs sign first last diff lead
+    transit mtime function in next repeat for TRUE FALSE NULL Inf NaN NA model_time start_of_time tlast0
+    theta eta rxord probit probitInv logitInv dgamma norm unif softplus relu gelu elu selu swish prelu
+    """,
+    )
 )
 
 
