@@ -137,3 +137,44 @@ def test_load_is_light():
 def test_package_exports():
     assert bonepk.load is load
     assert bonepk.models is models
+
+
+def test_the_same_files_are_composed_once(folder):
+    first = load("turnover", drugs=["blocker"])
+    assert load("turnover", drugs=["blocker"]) is first
+    assert load("turnover", drugs=["booster"]) is not first
+
+
+@pytest.mark.parametrize("file", ["turnover.toml", "drugs/blocker.toml", "templates/tablet.toml"])
+def test_a_changed_file_is_read_again(folder, file):
+    before = load("turnover", drugs=["blocker"])
+    old = {
+        "turnover.toml": "value = 0.1,",
+        "drugs/blocker.toml": "value = 30,",
+        "templates/tablet.toml": "value = 100,",
+    }
+    folder.edit(file, old[file], old[file].replace("0,", "5,").replace("0.1", "0.2"))  # the same length
+    after = load("turnover", drugs=["blocker"])
+    assert after != before
+    assert after.structure_hash == before.structure_hash
+
+
+def test_a_nearer_template_is_seen(folder):
+    before = load("turnover", drugs=["blocker"])
+    text = (folder.path / "templates/tablet.toml").read_text()
+    folder.write("tablet.toml", text.replace("value = 100", "value = 200"))
+    after = load("turnover", drugs=["blocker"])
+    assert (before.values["blocker.V"], after.values["blocker.V"]) == (100.0, 200.0)
+
+
+def test_messages_follow_the_working_folder(folder, monkeypatch):
+    assert load("turnover").parameters[0].file == "turnover.toml"
+    monkeypatch.chdir(folder.path.parent)
+    assert load("turnover").parameters[0].file == "mine/turnover.toml"
+
+
+def test_a_faulty_file_is_faulty_again(folder):
+    folder.edit("turnover.toml", "steady = true", "stedy = true")
+    for _ in range(2):
+        with pytest.raises(ModelTextError, match="did you mean 'steady'"):
+            load("turnover")

@@ -1,164 +1,26 @@
-"""Finding model files by name, and `load`: from names to a composed system.
+"""`load`: from names to a composed system.
 
-Folders are looked through in this order: those in ``BONEPK_MODELS`` (separated like ``PATH``),
-then the models that come with the package. A name found earlier hides one found later.
+A file is read again only when its content has changed, and a composition is made once for the
+same files, so that a loop over trials pays for reading once.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
-from bonepk.errors import Fault, Faults, ModelTextError, NotFoundError, near
-from bonepk.model.component import KINDS, Component
+from bonepk.errors import Faults, ModelTextError, NotFoundError
+from bonepk.model.component import Component
 from bonepk.model.compose import compose
 from bonepk.model.sets import ParameterSet, apply_set, read_set, with_values
+from bonepk.model.shelf import ModelInfo, Shelf, folders, is_path, models, not_found, peek
 from bonepk.model.system import System
 from bonepk.model.text import read_component
 from bonepk.model.toml_lines import shown_path
 
 __all__ = ["ModelInfo", "components_of", "find_set", "folders", "load", "models"]
-
-_HEAD_BYTES = 64_000
-
-
-@dataclass(frozen=True)
-class ModelInfo:
-    """What a list of models shows of one file.
-
-    Parameters
-    ----------
-    name : str
-        The file's stem, by which it is loaded.
-    kind : str
-        ``core``, ``module``, ``drug``, ``template``, ``literature``, ``set``; ``unreadable`` if the
-        top of the file is no TOML.
-    title : str
-    written_for : tuple of str
-        Cores of a drug or module; the model of a set.
-    path : Path
-    doi : str
-    """
-
-    name: str
-    kind: str
-    title: str
-    written_for: tuple[str, ...]
-    path: Path
-    doi: str = ""
-
-
-def folders() -> list[Path]:
-    """Folders that are looked through, in order."""
-    chosen = [Path(part) for part in os.environ.get("BONEPK_MODELS", "").split(os.pathsep) if part]
-    package = Path(__file__).parents[1]
-    shipped = package / "_data" / "models"
-    if not shipped.is_dir():  # an editable install reads the checkout
-        shipped = package.parents[1] / "models"
-    return [*chosen, shipped]
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    """Model files of a folder and its folders, sorted."""
-    yield from sorted(folder.rglob("*.toml"))
-
-
-def models(kind: str | None = None) -> list[ModelInfo]:
-    """List every model file that can be found.
-
-    Parameters
-    ----------
-    kind : str, optional
-        Only this kind.
-
-    Returns
-    -------
-    list of ModelInfo
-        By kind, then by name.
-    """
-    found: dict[tuple[str, str], ModelInfo] = {}
-    for folder in folders():
-        for path in _files(folder):
-            info = _peek(path)
-            found.setdefault((info.kind, info.name), info)
-    order = (*KINDS, "set", "unreadable")
-    listed = [i for i in found.values() if kind is None or i.kind == kind]
-    return sorted(listed, key=lambda i: (order.index(i.kind) if i.kind in order else len(order), i.name))
-
-
-def _peek(path: Path) -> ModelInfo:
-    """Read the keys above the first table only."""
-    import tomllib
-
-    try:
-        with path.open("rb") as file:
-            text = file.read(_HEAD_BYTES).decode("utf-8-sig", errors="ignore").replace("\r\n", "\n")
-    except OSError:
-        return ModelInfo(path.stem, "unreadable", "", (), path)
-    data: dict[str, object] | None = None
-    at = 0
-    while data is None and at >= 0:  # a line of notes may begin with a bracket too
-        at = text.find("\n[", at + 1)
-        try:
-            data = tomllib.loads(text[: at + 1] if at >= 0 else text)
-        except (ValueError, RecursionError):
-            data = None
-    if data is None:
-        return ModelInfo(path.stem, "unreadable", "not TOML", (), path)
-    target = data.get("for", data.get("model", ()))
-    written_for = (target,) if isinstance(target, str) else tuple(target) if isinstance(target, list) else ()
-    kind = data.get("kind")
-    return ModelInfo(
-        path.stem,
-        kind if isinstance(kind, str) else "unreadable",
-        str(data.get("title", "")),
-        tuple(str(w) for w in written_for),
-        path,
-        str(data.get("doi", "")),
-    )
-
-
-class _Shelf:
-    """Paths by name, with the folder of the core first."""
-
-    def __init__(self, near_by: Path | None) -> None:
-        self.paths: dict[str, list[Path]] = {}
-        # near a file given by path, one level of folders only: it may lie in a home directory
-        first = [] if near_by is None else [sorted(near_by.glob("*.toml")), sorted(near_by.glob("*/*.toml"))]
-        for group in (*first, *map(_files, folders())):
-            for path in group:
-                known = self.paths.setdefault(path.stem, [])
-                if path not in known:
-                    known.append(path)
-
-    def find(self, name: str, kinds: Sequence[str]) -> Path | None:
-        return next((p for p in self.paths.get(name, ()) if _peek(p).kind in kinds), None)
-
-    def names(self, kinds: Sequence[str]) -> list[str]:
-        return [n for n, paths in self.paths.items() if any(_peek(p).kind in kinds for p in paths)]
-
-    def kind_of(self, name: str) -> str:
-        return _peek(self.paths[name][0]).kind if name in self.paths else ""
-
-
-def _is_path(name: str | Path) -> bool:
-    return isinstance(name, Path) or name.endswith(".toml") or "/" in name or os.sep in name
-
-
-def _not_found(shelf: _Shelf, name: str, what: str, kinds: Sequence[str]) -> Fault:
-    known = shelf.names(kinds)
-    kind = shelf.kind_of(name)
-    if kind in {"drug", "module"}:
-        cure = f"load its core with drugs=['{name}']" if kind == "drug" else f"load its core with modules=['{name}']"
-        found = f"'{name}' is a {kind}"
-    elif kind:
-        found, cure = f"'{name}' is a {kind}", ""
-    else:
-        found, cure = f"no {what} '{name}'", near(name, known)
-        cure = cure or (f"known are {', '.join(sorted(known))}" if known else "give a path, or set BONEPK_MODELS")
-    return Fault("", found, f"expected a {what}" if kind else "", cure)
 
 
 def components_of(
@@ -179,14 +41,14 @@ def components_of(
     ModelTextError
         With every fault of every file.
     """
-    wanted = Path(name) if _is_path(name) else None
+    wanted = Path(name) if is_path(name) else None
     # files beside a core given by path are found by name, wherever it lies
-    shelf = _Shelf(wanted.absolute().parent if wanted is not None and wanted.is_file() else None)
+    shelf = Shelf(wanted.absolute().parent if wanted is not None and wanted.is_file() else None)
     missing, faults = Faults(), Faults()
     path = _path_of(shelf, name, "model", ("core", "literature"), missing)
     core_home = path.parent if path is not None and wanted is None else None
     if core_home is not None:  # and so are those beside a core given by name
-        shelf = _Shelf(core_home)
+        shelf = Shelf(core_home)
     core = _read(path, shelf, faults)
     queue: list[tuple[str | Path, str, str]] = [(d, "drug", "") for d in drugs] + [(m, "module", "") for m in modules]
     queue += [(m, "module", core.place("modules")) for m in core.modules] if core else []
@@ -211,9 +73,9 @@ def components_of(
 
 
 def _path_of(
-    shelf: _Shelf, name: str | Path, what: str, kinds: Sequence[str], missing: Faults, place: str = ""
+    shelf: Shelf, name: str | Path, what: str, kinds: Sequence[str], missing: Faults, place: str = ""
 ) -> Path | None:
-    if _is_path(name):
+    if is_path(name):
         path = Path(name)
         if path.is_file():
             return path
@@ -221,24 +83,74 @@ def _path_of(
         return None
     found = shelf.find(str(name), kinds)
     if found is None:
-        fault = _not_found(shelf, str(name), what, kinds)
+        fault = not_found(shelf, str(name), what, kinds)
         missing.add(place, fault.found, fault.expected, fault.cure)
     return found
 
 
-def _read(path: Path | None, shelf: _Shelf, faults: Faults) -> Component | None:
+class _Read(NamedTuple):
+    """A component with all that it was read from."""
+
+    folder: Path
+    templates: dict[str, Path | None]
+    digests: dict[Path, bytes]
+    component: Component
+
+
+_read_files: dict[Path, _Read] = {}
+_composed: dict[tuple[int, ...], tuple[tuple[Component, ...], System]] = {}
+_MOST = 64
+"""Compositions that are kept."""
+
+
+def _digest(path: Path) -> bytes:
+    try:
+        return hashlib.sha256(path.read_bytes()).digest()
+    except OSError:
+        return b""
+
+
+def _read(path: Path | None, shelf: Shelf, faults: Faults) -> Component | None:
     if path is None:
         return None
-    kind = _peek(path).kind
+    kind = peek(path).kind
 
     def template(name: str) -> Path | None:
         return shelf.find(name, ("template",)) or shelf.find(name, (kind,))
 
+    kept = _read_files.get(path)
+    if (
+        kept is not None
+        and kept.folder == Path.cwd()  # places in messages are relative to it
+        and all(template(name) == at for name, at in kept.templates.items())
+        and all(_digest(file) == digest for file, digest in kept.digests.items())
+    ):
+        return kept.component
+    templates: dict[str, Path | None] = {}
+
+    def noted(name: str) -> Path | None:
+        templates[name] = template(name)
+        return templates[name]
+
+    before = _digest(path)
     try:
-        return read_component(path, template)
+        component = read_component(path, noted)
     except ModelTextError as error:
         faults.extend(error.faults)
         return None
+    digests = {path: before} | {at: _digest(at) for at in templates.values() if at is not None}
+    _read_files[path] = _Read(Path.cwd(), templates, digests, component)
+    return component
+
+
+def _compose(core: Component, parts: tuple[Component, ...]) -> System:
+    """Compose once for the same component values, which are kept so that they stay the same."""
+    key = tuple(id(component) for component in (core, *parts))
+    if key not in _composed:
+        if len(_composed) >= _MOST:
+            _composed.clear()
+        _composed[key] = ((core, *parts), compose(core, parts))
+    return _composed[key][1]
 
 
 def load(
@@ -282,7 +194,7 @@ def load(
     drug_list = [drugs] if isinstance(drugs, (str, Path)) else list(drugs)
     module_list = [modules] if isinstance(modules, (str, Path)) else list(modules)
     core, parts = components_of(name, drug_list, module_list)
-    system = compose(core, parts)
+    system = _compose(core, parts)
     if parameters is None:
         return system
     if isinstance(parameters, (str, Path)):
@@ -303,7 +215,7 @@ def find_set(name: str | Path) -> ParameterSet:
         If the file is faulty.
     """
     missing = Faults()
-    shelf = _Shelf(None)
+    shelf = Shelf(None)
     path = _path_of(shelf, name, "set", ("set",), missing)
     missing.raise_as(NotFoundError)
     assert path is not None
