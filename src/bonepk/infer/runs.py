@@ -55,15 +55,17 @@ class Runner:
         self._regimens: list[Regimen] = [
             regimen_of(system, plan, at.tolist(), own) for (plan, own), at in zip(plans, self._times, strict=True)
         ]
-        self._decisive = _decisive(system)
-        self._lines: dict[tuple[object, ...], Timeline] = {}
-        self._known = {*system.parameter_names, *system.input_names}
+        self._place = {name: i for i, name in enumerate((*system.parameter_names, *system.input_names))}
+        self._base = [self._compiled.parameter_vector(own) for own in self._own]
+        self._decisive_names = _decisive(system)
+        self._decisive = np.array([self._place[name] for name in self._decisive_names], dtype=np.intp)
+        self._lines: dict[tuple[int, bytes], Timeline] = {}
 
     def sets(self, name: str) -> bool:
         """Whether a parameter (or an addition to one) has an effect here: known, and not set by every plan itself."""
         if name.startswith("+"):
-            return name[1:] in self._known
-        return name in self._known and any(name not in own for own in self._own)
+            return name[1:] in self._place
+        return name in self._place and any(name not in own for own in self._own)
 
     def outputs(self, values: Sequence[Mapping[str, float]]) -> list[FloatArray]:
         """Run every plan with every mapping of values.
@@ -84,9 +86,9 @@ class Runner:
         people, lines = [], []
         for k in range(len(self._own)):
             for given in values:
-                chosen = self._chosen(k, given)
-                people.append(self._compiled.parameter_vector(chosen))
-                lines.append(self._line(k, chosen))
+                vector = self._vector(k, given)
+                people.append(vector)
+                lines.append(self._line(k, vector))
         made = self._run(np.array(people), lines)
         parts, at = [], 0
         for times in self._times:
@@ -95,21 +97,27 @@ class Runner:
             at += size
         return parts
 
-    def _chosen(self, k: int, given: Mapping[str, float]) -> dict[str, float]:
-        own = self._own[k]
-        chosen = {n: v for n, v in given.items() if n in self._known} | own
-        for name, more in given.items():
-            if name.startswith("+") and name[1:] in self._known:
-                base = chosen.get(name[1:], self.system.values[name[1:]])
-                chosen[name[1:]] = base + more
-        return chosen
+    def _vector(self, k: int, given: Mapping[str, float]) -> FloatArray:
+        vector, own, place = self._base[k].copy(), self._own[k], self._place
+        added = []
+        for name, value in given.items():
+            if name in place:
+                if name not in own:
+                    vector[place[name]] = value
+            elif name[0] == "+" and name[1:] in place:
+                added.append((place[name[1:]], value))
+        for at, more in added:
+            vector[at] += more
+        return vector
 
-    def _line(self, k: int, chosen: Mapping[str, float]) -> Timeline:
-        key = (k, *(chosen.get(name) for name in self._decisive))
+    def _line(self, k: int, vector: FloatArray) -> Timeline:
+        decisive = vector[self._decisive]
+        key = (k, decisive.tobytes())
         if key not in self._lines:
             if len(self._lines) > 50 * len(self._own):  # a search moves on: old timelines are not met again
                 self._lines.clear()
             regimen, times = self._regimens[k], self._times[k]
+            chosen = self._own[k] | dict(zip(self._decisive_names, decisive.tolist(), strict=True))
             begin = min(start_of(self.system, chosen, True), regimen.first, float(times[0]))
             self._lines[key] = schedule(self.system, regimen.records, regimen.entries, regimen.tracks, chosen, begin)
         return self._lines[key]

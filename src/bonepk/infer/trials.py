@@ -190,7 +190,7 @@ class Trials:
     def model_hash(self) -> str:
         """Hash of the core with every drug of the library."""
         core = load(self.model)
-        drugs = [m.name for m in models() if m.kind == "drug" and core.name in m.for_cores]
+        drugs = [m.name for m in models() if m.kind == "drug" and core.name in m.written_for]
         return load(self.model, drugs=drugs).hash
 
     @cached_property
@@ -210,11 +210,9 @@ class Trials:
 
     def predict(self, block: str, values: Mapping[str, float]) -> FloatArray:
         """Predictions for the rows of a trial, in percentage points or as the row has it."""
-        return self._expressed(block, [values])[0]
+        return np.asarray(self._expressed(block, [values])[0])
 
-    def jacobian(
-        self, block: str, values: Mapping[str, float], names: Sequence[str]
-    ) -> tuple[FloatArray, FloatArray]:
+    def jacobian(self, block: str, values: Mapping[str, float], names: Sequence[str]) -> tuple[FloatArray, FloatArray]:
         """Predictions and derivatives, all runs in one batch."""
         used = [n for n in names if self.uses(block, n)]
         steps = [_STEP * (abs(values[n]) or 1.0) for n in used]
