@@ -14,7 +14,7 @@ from bonepk.model.diagram import influences
 from bonepk.model.expr import evaluate
 from bonepk.model.library import load
 from bonepk.model.parse import parse_expression
-from bonepk.model.symbolic import expressions_to_sympy, to_sympy
+from bonepk.model.symbolic import _symbol_text, expressions_to_sympy, to_sympy
 
 
 @pytest.fixture
@@ -86,8 +86,25 @@ def test_latex_is_balanced_and_escaped(system):
     assert text.count(r"\begin{") == text.count(r"\end{")
     assert text.count("{") - text.count(r"\{") == text.count("}") - text.count(r"\}")
     assert r"\frac{d\mathrm{marker}}{dt}" in text
-    assert r"{\mathrm{CL}}^{(\mathrm{blocker})}" in text
+    assert r"{{\mathrm{CL}}^{(\mathrm{blocker})}}" in text
     assert "ng/(mL*day)" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("k", "k"),
+        ("CL", r"\mathrm{CL}"),
+        ("k_out", r"k_{\mathrm{out}}"),
+        ("alpha1", r"\alpha_{1}"),
+        ("x1_bar", r"x_{\mathrm{1\_bar}}"),
+        ("tau_half_life", r"\tau_{\mathrm{half\_life}}"),
+        ("_odd", r"\mathrm{\_odd}"),
+        ("drug.kappa", r"{{\kappa}^{(\mathrm{drug})}}"),
+    ],
+)
+def test_symbols_in_latex(name, expected):
+    assert _symbol_text(name) == expected
 
 
 def test_every_format_is_text(system):

@@ -126,18 +126,46 @@ def _escaped(text: str) -> str:
     return "".join(special.get(c) or (f"\\{c}" if c in "&%$#_{}" else c) for c in text)
 
 
+_GREEK = frozenset(
+    [
+        "alpha",
+        "beta",
+        "gamma",
+        "delta",
+        "epsilon",
+        "zeta",
+        "eta",
+        "theta",
+        "kappa",
+        "lambda",
+        "mu",
+        "nu",
+        "xi",
+        "rho",
+        "sigma",
+        "tau",
+        "phi",
+        "chi",
+        "psi",
+        "omega",
+    ]
+)
+
+
+def _word_text(word: str) -> str:
+    if word in _GREEK:
+        return f"\\{word}"
+    return word if len(word) == 1 else f"\\mathrm{{{word}}}".replace("_", r"\_")
+
+
 def _symbol_text(name: str) -> str:
-    """Upright words; the file of a qualified name as superscript."""
+    """Upright words and Greek letters; what follows the first _ below, the file's name above."""
     owner, _, bare = name.rpartition(".")
-    head, _, tail = bare.partition("_")
-
-    def word(text: str) -> str:
-        inner = re.sub(r"_", r"\\_", text)
-        return inner if len(text) == 1 else f"\\mathrm{{{inner}}}"
-
-    # a name that begins with _ has no head to hang a subscript on
-    body = f"{word(head)}_{{{word(tail)}}}" if head and tail else word(bare)
-    return f"{{{body}}}^{{({word(owner)})}}" if owner else body
+    parts = re.fullmatch(r"([A-Za-z]+)_?(\w*)", bare)  # a name that begins with _ has nothing to hang on
+    body = _word_text(bare)
+    if parts and parts.group(2):
+        body = f"{_word_text(parts.group(1))}_{{{_word_text(parts.group(2))}}}"
+    return f"{{{{{body}}}^{{({_word_text(owner)})}}}}" if owner else body
 
 
 def latex_text(system: System) -> str:
@@ -157,7 +185,7 @@ def latex_text(system: System) -> str:
         return f"\\subsection*{{{title}}}\n\\begin{{align*}}\n" + " \\\\\n".join(lines) + "\n\\end{align*}\n"
 
     rates = [f"\\frac{{d{_symbol_text(n)}}}{{dt}} &= {math(e)}" for n, e in symbolic.rates.items()]
-    initial = [f"{_symbol_text(n)}(0) &= {math(e)}" for n, e in symbolic.initial.items()]
+    initial = [f"{_symbol_text(n)}(t_0) &= {math(e)}" for n, e in symbolic.initial.items()]
     definitions = [f"{_symbol_text(n)} &= {math(e)}" for n, e in symbolic.definitions.items()]
     outputs = [f"\\text{{{_escaped(n)}}} &= {math(e)}" for n, e in symbolic.outputs.items()]
     parts = [f"\\section*{{{_escaped(system.title)}}}\n"]
