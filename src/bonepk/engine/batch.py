@@ -17,20 +17,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bonepk.engine.compiled import Compiled
-from bonepk.engine.driver import ARGUMENTS, FAILED, driver_text
+from bonepk.engine.driver import driver_text
 from bonepk.engine.jit import Loaded, vector_lanes
+from bonepk.engine.lanes import ARGUMENTS, FAILED, Driver
 from bonepk.engine.lower import Program
 from bonepk.engine.stepper import plan, stepper_text
 from bonepk.engine.timeline import Kind, Timeline
 from bonepk.errors import Fault, SolverError
 
-__all__ = ["BatchResult", "integrate_batch"]
+__all__ = ["FRACTION", "BatchResult", "Native", "Work", "distinct", "integrate_batch"]
 
 F8 = NDArray[np.float64]
 I4 = NDArray[np.int32]
 I8 = NDArray[np.int64]
 
-_FRACTION = 1e-2  # absolute tolerance as a part of rtol times a state's size; as in `flow`
+FRACTION = 1e-2  # absolute tolerance as a part of rtol times a state's size; as in `flow`
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,18 +110,20 @@ def batch_text(program: Program, lanes: int) -> str:
     _, space = plan(program, lanes)
     steps, calls = stepper_text(program, lanes)
     person, more = person_text(program)
-    run = driver_text(program.layout, space, len(program.outputs))
+    run = driver_text(Driver(program.layout, space, len(program.outputs)))
     return "\n".join([functions_text(calls | more, lanes if lanes > 1 else 0), person, steps, run])
 
 
 @dataclass(frozen=True, eq=False)
-class _Native:
+class Native:
+    """A loaded batch loop and the size of its workspace."""
+
     loaded: Loaded
     run: Any
     workspace: int
 
 
-def _native(compiled: Compiled, lanes: int) -> _Native:
+def _native(compiled: Compiled, lanes: int) -> Native:
     from bonepk.engine import cache
 
     def make() -> tuple[str, dict[str, object]]:
@@ -132,8 +135,8 @@ def _native(compiled: Compiled, lanes: int) -> _Native:
         key = cache.code_key(compiled.system, compiled.linear_inputs, "batch", str(lanes))
         loaded, notes = cache.object_code(key, ["run"], make, ["workspace"])
         run = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(loaded.addresses["run"])
-        known[lanes] = _Native(loaded, run, int(str(notes["workspace"])))
-    made: _Native = known[lanes]
+        known[lanes] = Native(loaded, run, int(str(notes["workspace"])))
+    made: Native = known[lanes]
     return made
 
 
@@ -198,20 +201,21 @@ def integrate_batch(
     if len(table) not in (1, people) or len(given) not in (1, people):
         raise ValueError(f"{len(table)} parameter vectors and {len(given)} timelines do not match")
     table = np.ascontiguousarray(np.broadcast_to(table, (people, compiled.n_vector)))
-    lines, chosen = _distinct(given, people)
+    lines, chosen = distinct(given, people)
     for line in lines:
         line.check(compiled.n, compiled.n_inputs)
         if (line.kind == Kind.STEADY).any():
             raise SolverError(Fault("timeline", "has steady-state operations", "", "resolve them first"))
     lanes = lanes or (1 if people == 1 else vector_lanes())
-    work = _Work(compiled, table, lines, chosen, outputs)
-    work.scalars(rtol, 0.0 if atol is not None else rtol * _FRACTION, max_step, max_steps)
+    work = Work(compiled, table, lines, chosen, outputs)
+    work.scalars(rtol, 0.0 if atol is not None else rtol * FRACTION, max_step, max_steps)
     work.absolute(np.zeros(compiled.n) if atol is None else np.broadcast_to(np.asarray(atol, float), (compiled.n,)))
     work.go(_native(compiled, lanes), lanes, workers or os.cpu_count() or 1)
     return work.result
 
 
-def _distinct(given: list[Timeline], people: int) -> tuple[list[Timeline], I8]:
+def distinct(given: list[Timeline], people: int) -> tuple[list[Timeline], I8]:
+    """Drop repeated timelines; returns those left and the number of each person's."""
     lines: list[Timeline] = []
     known: dict[int, int] = {}
     chosen = np.zeros(people, dtype=np.int64)
@@ -223,7 +227,7 @@ def _distinct(given: list[Timeline], people: int) -> tuple[list[Timeline], I8]:
     return lines, chosen
 
 
-class _Work:
+class Work:
     """Arrays of one batch, and the slots that point at them."""
 
     def __init__(self, compiled: Compiled, table: F8, lines: list[Timeline], chosen: I8, outputs: bool) -> None:
@@ -252,6 +256,7 @@ class _Work:
         for name, array in self.arrays.items():
             self._put(name, array.ctypes.data)
         self.people = people
+        self._private: dict[str, int] = {}
 
     def _put(self, name: str, value: int) -> None:
         self.slots[ARGUMENTS.index(name)] = value
@@ -264,19 +269,33 @@ class _Work:
 
     def absolute(self, atol: F8) -> None:
         """Set the absolute tolerances."""
-        self.arrays["atol"] = np.ascontiguousarray(atol, dtype=np.float64)
-        self._put("atol", self.arrays["atol"].ctypes.data)
+        self.add("atol", np.ascontiguousarray(atol, dtype=np.float64))
 
-    def go(self, native: _Native, lanes: int, workers: int) -> None:
+    def add(self, name: str, array: NDArray[Any]) -> None:
+        """Point a slot at an array."""
+        self.arrays[name] = array
+        self._put(name, array.ctypes.data)
+
+    def number(self, name: str, value: int) -> None:
+        """Put a whole number into a slot."""
+        self._put(name, value)
+
+    def own(self, name: str, size: int) -> None:
+        """Ask for an array of numbers that every thread has for itself."""
+        self._private[name] = size
+
+    def go(self, native: Native, lanes: int, workers: int) -> None:
         """Run everyone, in pieces that keep all threads busy to the end."""
         piece = max(lanes * 4, -(-self.people // (workers * 8)))
         starts = range(0, self.people, piece)
 
         def run(begin: int) -> None:
             slots = self.slots.copy()
-            space = np.empty(native.workspace + 16)
-            at = -(-space.ctypes.data // 64) * 64
-            slots[ARGUMENTS.index("ws")] = at
+            kept = []
+            for name, size in {"ws": native.workspace, **self._private}.items():
+                space = np.empty(size + 16)
+                kept.append(space)
+                slots[ARGUMENTS.index(name)] = -(-space.ctypes.data // 64) * 64
             slots[ARGUMENTS.index("first")] = begin
             slots[ARGUMENTS.index("last")] = min(begin + piece, self.people)
             native.run(slots.ctypes.data)

@@ -66,7 +66,7 @@ class Compiled:
     linear : tuple of (int, int, int)
         For each linear input its place in the parameter vector, and those of its slope and start time.
     native : dict
-        Native batch integrators loaded so far, by number of lanes (see `bonepk.engine.batch`).
+        Native loops loaded so far: by number of lanes (`batch`), by names (`sensitivity`).
     rows, cols : ndarray of int32
         Places of the Jacobian's non-zero entries.
     """
@@ -85,7 +85,7 @@ class Compiled:
         self.linear = layout.linear
         self.rows = np.array(layout.rows, dtype=np.int32)
         self.cols = np.array(layout.cols, dtype=np.int32)
-        self.native: dict[int, Any] = {}
+        self.native: dict[Any, Any] = {}
         self._functions = functions
         self._rhs = functions.rhs
         self._hoisted = layout.hoisted

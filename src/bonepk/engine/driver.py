@@ -12,80 +12,14 @@ from __future__ import annotations
 
 from bonepk.engine import tableau
 from bonepk.engine.emit import Function, Variable
-from bonepk.engine.lower import Layout
-from bonepk.engine.stepper import Workspace
+from bonepk.engine.lanes import LANE, LANE_NUMBERS, Driver
 from bonepk.engine.timeline import Kind
 
-__all__ = ["ARGUMENTS", "FAILED", "driver_text"]
-
-ARGUMENTS = (
-    "first", "last",  # people of this call
-    "params", "chosen",  # parameter vectors; timeline of each person
-    "op_first", "start", "op_time", "op_kind", "op_index", "op_value", "op_slope",
-    "row_first", "t_out", "y_out", "out", "status", "stop_time", "y_end", "counts",
-    "atol", "rtol", "part", "max_step", "max_steps", "ws",
-)  # fmt: skip
-
-FAILED = {1: "not finite", 2: "step too small", 3: "too many steps", 4: "operation not known"}
-"""What a person's status means; 0 is a finished run."""
-
-_LANE = ("person", "cursor", "end", "live", "last_step", "rejected", "dirty", "steps", "fails", "fresh")
-_LANE_F = ("natural", "t_end", "opening")
+__all__ = ["driver_text"]
 
 
-class _Driver:
-    def __init__(self, layout: Layout, space: Workspace, n_outputs: int) -> None:
-        self.layout, self.space, self.n_outputs = layout, space, n_outputs
-        self.n, self.lanes = layout.n, space.lanes
-
-    def open(self, head: str) -> Function:
-        fn = Function(head)
-        self.fn = fn
-        return fn
-
-    def arg(self, name: str, kind: str = "ptr") -> str:
-        return self.fn.load("%a", ARGUMENTS.index(name), kind)
-
-    def place(self, name: str) -> str:
-        return self.fn.at(self.arg("ws"), self.space.places[name])
-
-    def lane_at(self, name: str, lane: str) -> str:
-        """Address of a whole number (i64) or number that belongs to a lane."""
-        if name in _LANE:
-            start, kind = _LANE.index(name) * self.lanes, "i64"
-        else:
-            start, kind = (len(_LANE) + _LANE_F.index(name)) * self.lanes, "double"
-        return self.fn.at("%lanes", self.fn.i("add", lane, start), kind)
-
-    def get(self, name: str, lane: str) -> str:
-        return self.fn.new(f"load {'i64' if name in _LANE else 'double'}, ptr {self.lane_at(name, lane)}")
-
-    def put(self, name: str, lane: str, value: str) -> None:
-        self.fn.do(f"store {'i64' if name in _LANE else 'double'} {value}, ptr {self.lane_at(name, lane)}")
-
-    def element(self, name: str, index: str, lane: str) -> str:
-        """Address of element `index` of a lane in a workspace array."""
-        fn = self.fn
-        return fn.at(self.place(name), fn.i("add", fn.i("mul", index, self.lanes), lane))
-
-    def read(self, name: str, lane: str, index: str = "0") -> str:
-        return self.fn.new(f"load double, ptr {self.element(name, index, lane)}")
-
-    def write(self, name: str, lane: str, value: str, index: str = "0") -> None:
-        self.fn.do(f"store double {value}, ptr {self.element(name, index, lane)}")
-
-    def own(self, name: str, lane: str, length: int) -> str:
-        """Start of a lane's own contiguous array."""
-        return self.fn.at(self.place(name), self.fn.i("mul", lane, length))
-
-    def fill(self, name: str, lane: str, value: float) -> None:
-        with self.fn.count(self.n) as i:
-            self.write(name, lane, self.fn.num(value), i)
-
-
-def driver_text(layout: Layout, space: Workspace, n_outputs: int) -> str:
+def driver_text(d: Driver) -> str:
     """LLVM text of ``@run(arguments)`` and what it calls, on top of `stepper_text`."""
-    d = _Driver(layout, space, n_outputs)
     makers = (
         _refresh,
         _start_state,
@@ -103,7 +37,7 @@ def driver_text(layout: Layout, space: Workspace, n_outputs: int) -> str:
     return "\n".join(make(d) for make in makers)
 
 
-def _refresh(d: _Driver) -> str:
+def _refresh(d: Driver) -> str:
     """Hoisted values of a lane, if its inputs changed."""
     fn = d.open("internal void @refresh(ptr %a, ptr %lanes, i64 %lane)")
     with fn.when(fn.i("ne", d.get("dirty", "%lane"), 0)):
@@ -115,7 +49,7 @@ def _refresh(d: _Driver) -> str:
     return fn.text()
 
 
-def _start_state(d: _Driver) -> str:
+def _start_state(d: Driver) -> str:
     """Take the initial state at the present inputs; infusions off, every state on."""
     fn = d.open("internal void @start_state(ptr %a, ptr %lanes, i64 %lane)")
     own, copy, state = d.own("p", "%lane", d.space.vector), d.place("ptmp"), d.place("ytmp")
@@ -130,10 +64,11 @@ def _start_state(d: _Driver) -> str:
         d.write("y", "%lane", fn.load(state, i), i)
     d.fill("rate", "%lane", 0.0)
     d.fill("mask", "%lane", 1.0)
+    d.also("start", f", ptr {copy}")
     return fn.text()
 
 
-def _record(d: _Driver) -> str:
+def _record(d: Driver) -> str:
     """Write time, state and outputs at a fraction of the present step (or the present state)."""
     fn = d.open("internal void @record(ptr %a, ptr %lanes, i64 %lane, i64 %row, double %time, double %x)")
     person = d.get("person", "%lane")
@@ -162,10 +97,11 @@ def _record(d: _Driver) -> str:
         shown = fn.at(d.arg("out"), fn.i("mul", row, d.n_outputs))
         own = d.own("hlane", "%lane", d.space.hoisted)
         fn.do(f"call void @row(double %time, ptr {target}, ptr {own}, ptr {shown})")
+    d.also("record", f", i64 {row}, double %time, double %x, ptr {target}")
     return fn.text()
 
 
-def _note_size(d: _Driver) -> str:
+def _note_size(d: Driver) -> str:
     """Widen each state's size by what it is now; the floor follows the largest."""
     fn = d.open("internal void @note_size(ptr %a, ptr %lanes, i64 %lane)")
     largest = fn.variable("double", fn.num(0.0))
@@ -180,7 +116,7 @@ def _note_size(d: _Driver) -> str:
     return fn.text()
 
 
-def _apply(d: _Driver) -> str:
+def _apply(d: Driver) -> str:
     """Carry out one operation other than RECORD; returns 0 if its kind is not known."""
     fn = d.open("internal i64 @apply(ptr %a, ptr %lanes, i64 %lane, i64 %op)")
     kind = fn.load(d.arg("op_kind"), "%op", "i32")
@@ -224,10 +160,11 @@ def _apply(d: _Driver) -> str:
     with fn.when(case(Kind.CLOCK)):
         known.set("1")
         d.write("t", "%lane", time)
+    d.also("jump", ", i64 %op")
     return fn.text(f"i64 {known.get()}")
 
 
-def _advance(d: _Driver) -> str:
+def _advance(d: Driver) -> str:
     """Carry out what is due now; returns 0 at the end of the timeline, 1 where time must pass, 4 if stuck."""
     fn = d.open("internal i64 @advance(ptr %a, ptr %lanes, i64 %lane)")
     result = fn.variable("i64", "0")
@@ -250,7 +187,9 @@ def _advance(d: _Driver) -> str:
             row = fn.new(f"sext i32 {fn.load(d.arg('op_index'), cursor, 'i32')} to i64")
             fn.do(f"call void @record(ptr %a, ptr %lanes, i64 %lane, i64 {row}, double {now}, double {fn.num(0.0)})")
         with fn.when(fn.new(f"xor i1 {is_record}, true")):
+            d.also("shift", f", i64 {cursor}, double {fn.num(1.0)}")
             done = fn.new(f"call i64 @apply(ptr %a, ptr %lanes, i64 %lane, i64 {cursor})")
+            d.also("shift", f", i64 {cursor}, double {fn.num(-1.0)}")
             d.put("fresh", "%lane", "1")
             with fn.when(fn.i("eq", done, 0)):
                 result.set("4")
@@ -262,7 +201,7 @@ def _advance(d: _Driver) -> str:
     return fn.text(f"i64 {result.get()}")
 
 
-def _segment(d: _Driver, fn: Function, cursor: str, end: str, time: str) -> None:
+def _segment(d: Driver, fn: Function, cursor: str, end: str, time: str) -> None:
     """End of the segment that starts now: the next operation that is no RECORD, or the last RECORD."""
     until, at = fn.variable("double", time), fn.variable("i64", cursor)
     with fn.forever() as leave:
@@ -276,7 +215,7 @@ def _segment(d: _Driver, fn: Function, cursor: str, end: str, time: str) -> None
     d.put("t_end", "%lane", until.get())
 
 
-def _load(d: _Driver) -> str:
+def _load(d: Driver) -> str:
     """Put a person into a lane and carry out what is due at the start; result as of `advance`."""
     fn = d.open("internal i64 @load(ptr %a, ptr %lanes, i64 %lane, i64 %person)")
     d.put("person", "%lane", "%person")
@@ -290,6 +229,7 @@ def _load(d: _Driver) -> str:
     first = fn.load(d.arg("op_first"), line, "i64")
     end = fn.load(d.arg("op_first"), fn.i("add", line, 1), "i64")
     d.put("end", "%lane", end)
+    d.also("begin")
     cursor = fn.variable("i64", first)
     with fn.forever() as leave:  # inputs given at the start count before the initial state
         here = cursor.get()
@@ -310,7 +250,7 @@ def _load(d: _Driver) -> str:
     return fn.text(f"i64 {fn.new('call i64 @advance(ptr %a, ptr %lanes, i64 %lane)')}")
 
 
-def _next(d: _Driver) -> str:
+def _next(d: Driver) -> str:
     """Give a lane the next person who needs time to pass, or retire it."""
     fn = d.open("internal void @next(ptr %a, ptr %lanes, i64 %lane, ptr %queue)")
     d.put("live", "%lane", "0")
@@ -330,7 +270,7 @@ def _next(d: _Driver) -> str:
     return fn.text()
 
 
-def _finish(d: _Driver) -> str:
+def _finish(d: Driver) -> str:
     """Note how a person's run ended."""
     fn = d.open("internal void @finish(ptr %a, ptr %lanes, i64 %lane, i64 %status)")
     person = d.get("person", "%lane")
@@ -345,7 +285,7 @@ def _finish(d: _Driver) -> str:
     return fn.text()
 
 
-def _choose_step(d: _Driver) -> str:
+def _choose_step(d: Driver) -> str:
     """Length of the next attempt: the natural one, cut so that the segment's end is met exactly."""
     fn = d.open("internal void @choose_step(ptr %a, ptr %lanes, i64 %lane)")
     left = fn.f("sub", d.get("t_end", "%lane"), d.read("t", "%lane"))
@@ -366,7 +306,7 @@ def _choose_step(d: _Driver) -> str:
     return fn.text()
 
 
-def _after(d: _Driver) -> str:
+def _after(d: Driver) -> str:
     """Judge an attempt, then record, move on, or try again."""
     fn = d.open("internal void @after(ptr %a, ptr %lanes, i64 %lane, ptr %queue)")
     steps = fn.i("add", d.get("steps", "%lane"), 1)
@@ -399,7 +339,7 @@ def _after(d: _Driver) -> str:
     return fn.text()
 
 
-def _reject(d: _Driver, fn: Function, err: str, factor: str, step: str, now: str, status: Variable) -> None:
+def _reject(d: Driver, fn: Function, err: str, factor: str, step: str, now: str, status: Variable) -> None:
     d.put("fails", "%lane", fn.i("add", d.get("fails", "%lane"), 1))
     d.put("rejected", "%lane", "1")
     broken = fn.f("uno", err, err)
@@ -414,10 +354,11 @@ def _reject(d: _Driver, fn: Function, err: str, factor: str, step: str, now: str
         status.set(fn.choose(broken, "1", "2", "i64"))
 
 
-def _accept(d: _Driver, fn: Function, factor: str, step: str, now: str) -> None:
+def _accept(d: Driver, fn: Function, factor: str, step: str, now: str) -> None:
     last = fn.i("ne", d.get("last_step", "%lane"), 0)
     then = fn.choose(last, d.get("t_end", "%lane"), fn.f("add", now, step))
     end = d.get("end", "%lane")
+    d.also("step")
     with fn.forever() as leave:
         cursor = d.get("cursor", "%lane")
         fn.leave(leave, fn.i("sge", cursor, end))
@@ -430,6 +371,7 @@ def _accept(d: _Driver, fn: Function, factor: str, step: str, now: str) -> None:
         d.put("cursor", "%lane", fn.i("add", cursor, 1))
     with fn.count(d.n) as i:
         d.write("y", "%lane", d.read("new", "%lane", i), i)
+    d.also("commit")
     d.write("t", "%lane", then)
     fn.do("call void @note_size(ptr %a, ptr %lanes, i64 %lane)")
     most = fn.choose(fn.i("ne", d.get("rejected", "%lane"), 0), fn.num(1.0), fn.num(6.0))
@@ -448,9 +390,9 @@ def _accept(d: _Driver, fn: Function, factor: str, step: str, now: str) -> None:
     d.put("rejected", "%lane", "0")
 
 
-def _run(d: _Driver) -> str:
+def _run(d: Driver) -> str:
     fn = d.open("void @run(ptr %a)")
-    lanes = fn.new(f"alloca [{(len(_LANE) + len(_LANE_F)) * d.lanes} x i64], align 64")
+    lanes = fn.new(f"alloca [{(len(LANE) + len(LANE_NUMBERS)) * d.lanes} x i64], align 64")
     queue = fn.variable("i64", d.arg("first", "i64"))
     # arrays that a lane without a person would read are set, so that it never meets a signal
     with fn.count(d.space.places["end"]) as i:
@@ -474,6 +416,6 @@ def _run(d: _Driver) -> str:
     return fn.text()
 
 
-def lane_slot(fn: Function, d: _Driver, lane: str) -> str:
+def lane_slot(fn: Function, d: Driver, lane: str) -> str:
     """Index of a lane's flag that it is live."""
-    return fn.i("add", lane, _LANE.index("live") * d.lanes)
+    return fn.i("add", lane, LANE.index("live") * d.lanes)

@@ -14,6 +14,11 @@ from bonepk.engine.special import constant
 __all__ = ["Function", "Variable"]
 
 
+def _loose(kind: str) -> str:
+    """Arrays from NumPy start at any multiple of 8 bytes."""
+    return ", align 8" if kind.startswith("<") else ""
+
+
 class Variable:
     """A stack slot of a function."""
 
@@ -69,11 +74,11 @@ class Function:
 
     def load(self, base: str, index: str | int, kind: str = "double") -> str:
         """Load element `index` (i64) of an array."""
-        return self.new(f"load {kind}, ptr {self.at(base, index, kind)}")
+        return self.new(f"load {kind}, ptr {self.at(base, index, kind)}{_loose(kind)}")
 
     def store(self, value: str, base: str, index: str | int, kind: str = "double") -> None:
         """Store element `index` (i64) of an array."""
-        self.do(f"store {kind} {value}, ptr {self.at(base, index, kind)}")
+        self.do(f"store {kind} {value}, ptr {self.at(base, index, kind)}{_loose(kind)}")
 
     def f(self, op: str, a: str, b: str) -> str:
         """Float arithmetic or comparison: add, sub, mul, div, olt, ole, ogt, oge, oeq, une, uno."""

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from bonepk.model.expr import ONE, ZERO, Expr, call, gradient, num, substitute, sym, topological, where
 from bonepk.model.system import TIME, System
 
-__all__ = ["Layout", "Program", "lower", "lower_blocks"]
+__all__ = ["Layout", "Program", "Symbolic", "differentiate", "lower", "lower_blocks", "symbolic"]
 
 _TINY_LOG = num(-1e300)  # stands for log(0) in a power: exp(g * it) is 0, 1 or inf as pow would give
 _SMALL = 8
@@ -97,6 +97,63 @@ class Program:
     outputs: tuple[Expr, ...]
 
 
+@dataclass(frozen=True)
+class Symbolic:
+    """A system's equations over the canonical leaves, not yet rewritten."""
+
+    system: System
+    linear: tuple[tuple[int, int, int], ...]
+    rhs: list[Expr]
+    outputs: list[Expr]
+    initial: list[Expr]
+
+    def layout(self, hoisted: int, rows: tuple[int, ...], cols: tuple[int, ...], autonomous: bool) -> Layout:
+        """Name the arrays around code made from these equations."""
+        s = self.system
+        names = (s.state_names, s.output_names, s.parameter_names, s.input_names)
+        return Layout(*names, self.linear, hoisted, rows, cols, autonomous)
+
+
+def symbolic(system: System, linear_inputs: Sequence[str] = ()) -> Symbolic:
+    """Write a system over the canonical leaves.
+
+    Raises
+    ------
+    ValueError
+        If a name in `linear_inputs` is no input of the system, or an expression uses a name
+        that the system does not define.
+    """
+    inputs = system.input_names
+    unknown = sorted(set(linear_inputs) - set(inputs))
+    if unknown:
+        raise ValueError(f"linear_inputs: unknown input(s) {', '.join(map(repr, unknown))}; known: {', '.join(inputs)}")
+    names = [*system.parameter_names, *inputs]
+    leaf = {name: sym(f"p{i}") for i, name in enumerate(names)}
+    still = dict(leaf)
+    linear: list[tuple[int, int, int]] = []
+    for name in (i for i in inputs if i in set(linear_inputs)):
+        place, slope, since = names.index(name), len(names) + 2 * len(linear), len(names) + 2 * len(linear) + 1
+        linear.append((place, slope, since))
+        leaf[name] = leaf[name] + sym(f"p{slope}") * (sym("t") - sym(f"p{since}"))
+    states = {name: sym(f"y{i}") for i, name in enumerate(system.state_names)}
+    everything = {TIME: sym("t"), **leaf, **states}
+    rhs = substitute(system.flat_rates, everything)
+    outputs = substitute(system.flat_outputs, everything)
+    initial = substitute(system.flat_initial, still)
+    n = len(states)
+    _check_names([*rhs, *outputs], system, set(_leaf_names(n, len(names) + 2 * len(linear))))
+    _check_names(initial, system, {f"p{i}" for i in range(len(names))})
+    return Symbolic(system, tuple(linear), rhs, outputs, initial)
+
+
+def differentiate(rhs: Sequence[Expr]) -> tuple[list[tuple[int, int, Expr]], list[Expr]]:
+    """Find the non-zero Jacobian entries (row, column, value), by row, and the derivatives by time."""
+    n = len(rhs)
+    by_row = gradient(rhs, [f"y{i}" for i in range(n)] + ["t"])
+    entries = [(i, j, row[f"y{j}"]) for i, row in enumerate(by_row) for j in range(n) if f"y{j}" in row]
+    return entries, [row.get("t", ZERO) for row in by_row]
+
+
 def lower(system: System, linear_inputs: Sequence[str] = ()) -> Program:
     """Lower a system to straight-line code.
 
@@ -114,47 +171,15 @@ def lower(system: System, linear_inputs: Sequence[str] = ()) -> Program:
     Raises
     ------
     ValueError
-        If a name in `linear_inputs` is no input of the system, or an expression uses a name
-        that the system does not define.
+        As of `symbolic`.
     """
-    parameters, inputs = system.parameter_names, system.input_names
-    unknown = sorted(set(linear_inputs) - set(inputs))
-    if unknown:
-        raise ValueError(f"linear_inputs: unknown input(s) {', '.join(map(repr, unknown))}; known: {', '.join(inputs)}")
-    names = [*parameters, *inputs]
-    leaf = {name: sym(f"p{i}") for i, name in enumerate(names)}
-    still = dict(leaf)
-    linear: list[tuple[int, int, int]] = []
-    for name in (i for i in inputs if i in set(linear_inputs)):
-        place, slope, since = names.index(name), len(names) + 2 * len(linear), len(names) + 2 * len(linear) + 1
-        linear.append((place, slope, since))
-        leaf[name] = leaf[name] + sym(f"p{slope}") * (sym("t") - sym(f"p{since}"))
-    states = {name: sym(f"y{i}") for i, name in enumerate(system.state_names)}
-    everything = {TIME: sym("t"), **leaf, **states}
-
-    rhs = substitute(system.flat_rates, everything)
-    outputs = substitute(system.flat_outputs, everything)
-    initial = substitute(system.flat_initial, still)
-    n = len(states)
-    _check_names([*rhs, *outputs], system, set(_leaf_names(n, len(names) + 2 * len(linear))))
-    _check_names(initial, system, {f"p{i}" for i in range(len(names))})
-
-    by_row = gradient(rhs, [f"y{i}" for i in range(n)] + ["t"])
-    entries = [(i, j, row[f"y{j}"]) for i, row in enumerate(by_row) for j in range(n) if f"y{j}" in row]
-    dfdt = [row.get("t", ZERO) for row in by_row]
-    (rhs_b, jac_b, dfdt_b, out_b), prepare = lower_blocks([rhs, [e for _, _, e in entries], dfdt, outputs])
-    layout = Layout(
-        states=system.state_names,
-        outputs=system.output_names,
-        parameters=parameters,
-        inputs=inputs,
-        linear=tuple(linear),
-        hoisted=len(prepare),
-        rows=tuple(i for i, _, _ in entries),
-        cols=tuple(j for _, j, _ in entries),
-        autonomous=all(d is ZERO for d in dfdt_b),
-    )
-    return Program(layout, prepare, tuple(initial), rhs_b, jac_b, dfdt_b, out_b)
+    raw = symbolic(system, linear_inputs)
+    entries, dfdt = differentiate(raw.rhs)
+    blocks = [raw.rhs, [e for _, _, e in entries], dfdt, raw.outputs]
+    (rhs, jacobian, dfdt_b, outputs), prepare = lower_blocks(blocks)
+    rows, cols = tuple(i for i, _, _ in entries), tuple(j for _, j, _ in entries)
+    layout = raw.layout(len(prepare), rows, cols, all(d is ZERO for d in dfdt_b))
+    return Program(layout, prepare, tuple(raw.initial), rhs, jacobian, dfdt_b, outputs)
 
 
 def _leaf_names(n: int, n_parameters: int) -> list[str]:
@@ -168,19 +193,29 @@ def _check_names(exprs: Iterable[Expr], system: System, known: set[str]) -> None
         raise ValueError(f"system '{system.name}': undefined name(s) {', '.join(map(repr, strange))}")
 
 
-def lower_blocks(blocks: Sequence[Sequence[Expr]]) -> tuple[tuple[tuple[Expr, ...], ...], tuple[Expr, ...]]:
-    """Rewrite blocks of expressions in ``t, y*, p*`` and hoist what depends on ``p*`` alone.
+def lower_blocks(
+    blocks: Sequence[Sequence[Expr]], varying: str = "tyq", slot: str = "h"
+) -> tuple[tuple[tuple[Expr, ...], ...], tuple[Expr, ...]]:
+    """Rewrite blocks of expressions and hoist what depends on no varying leaf.
+
+    Parameters
+    ----------
+    blocks : sequence of sequence of Expr
+    varying : str
+        First letters of the leaves that vary; by default time, states and stages (``q*``).
+    slot : str
+        Letter of the leaves that stand for hoisted values.
 
     Returns
     -------
     blocks : tuple of tuple of Expr
-        The same blocks in ``t, y*, h*``.
+        The same blocks in varying leaves and slots.
     prepare : tuple of Expr
-        The hoisted values, in ``p*``; entry i is leaf ``h<i>``.
+        The hoisted values, in the other leaves; entry i is leaf ``<slot><i>``.
     """
     flat = [e for block in blocks for e in block]
-    flat = _split_powers(_regroup(flat))
-    flat, prepare = _hoist(flat)
+    flat = _split_powers(_regroup(flat, varying), varying)
+    flat, prepare = _hoist(flat, varying, slot)
     done: list[tuple[Expr, ...]] = []
     at = 0
     for block in blocks:
@@ -189,25 +224,25 @@ def lower_blocks(blocks: Sequence[Sequence[Expr]]) -> tuple[tuple[tuple[Expr, ..
     return tuple(done), prepare
 
 
-def _varying(order: Iterable[Expr]) -> set[int]:
-    """Ids of nodes that depend on time or a state."""
+def _varying(order: Iterable[Expr], letters: str) -> set[int]:
+    """Ids of nodes that depend on a leaf whose name starts with one of `letters`."""
     out: set[int] = set()
     for node in order:
         if node.op == "sym":
-            if node.name[0] in "ty":
+            if node.name[0] in letters:
                 out.add(id(node))
         elif any(id(a) in out for a in node.args):
             out.add(id(node))
     return out
 
 
-def _regroup(roots: Sequence[Expr]) -> list[Expr]:
+def _regroup(roots: Sequence[Expr], letters: str) -> list[Expr]:
     """Products as (parameter-only factor) * (varying numerators) / (varying denominators).
 
     A divisor used more than once becomes one shared reciprocal.
     """
     order = topological(roots)
-    varying = _varying(order)
+    varying = _varying(order, letters)
     uses: dict[int, int] = {}
     divisor: dict[int, int] = {}
     for node in order:
@@ -262,9 +297,9 @@ def _product(node: Expr, inner: set[int], varying: set[int], divisor: dict[int, 
     return factor * (up if down is ONE else up / down)
 
 
-def _split_powers(roots: Sequence[Expr]) -> list[Expr]:
+def _split_powers(roots: Sequence[Expr], letters: str) -> list[Expr]:
     order = topological(roots)
-    varying = _varying(order)
+    varying = _varying(order, letters)
     powers = {(id(e.args[0]), id(e.args[1])) for e in order if e.op == "pow"}
     new: dict[int, Expr] = {}
     for node in order:
@@ -332,9 +367,9 @@ def _repeated(x: Expr, n: int) -> Expr:
     return ONE if out is None else out
 
 
-def _hoist(roots: Sequence[Expr]) -> tuple[list[Expr], tuple[Expr, ...]]:
+def _hoist(roots: Sequence[Expr], letters: str, slot: str) -> tuple[list[Expr], tuple[Expr, ...]]:
     order = topological(roots)
-    varying = _varying(order)
+    varying = _varying(order, letters)
     slots: dict[int, int] = {}
     prepare: list[Expr] = []
 
@@ -344,7 +379,7 @@ def _hoist(roots: Sequence[Expr]) -> tuple[list[Expr], tuple[Expr, ...]]:
         if id(node) not in slots:
             slots[id(node)] = len(prepare)
             prepare.append(node)
-        return sym(f"h{slots[id(node)]}")
+        return sym(f"{slot}{slots[id(node)]}")
 
     new: dict[int, Expr] = {}
     for node in order:

@@ -32,6 +32,7 @@ class Workspace:
     entries: int
     factors: int
     lanes: int
+    more: tuple[tuple[str, int], ...] = ()
 
     @property
     def padded(self) -> int:
@@ -54,6 +55,7 @@ class Workspace:
         sizes |= dict.fromkeys(("t", "now", "step", "lead", "err", "fac", "floor"), self.lanes)
         sizes |= {"p": self.vector * self.lanes, "hlane": self.hoisted * self.lanes}
         sizes |= {"ptmp": self.vector, "ytmp": self.n, "rtol": 1, "part": 1}
+        sizes |= dict(self.more)
         places, at = {}, 0
         for name, size in sizes.items():
             places[name] = at
@@ -87,12 +89,12 @@ def _block_function(name: str, groups: dict[str, tuple[Expr, ...]], lanes: int) 
     return "\n".join([head, *block.lines, "  ret void", "}"]), block
 
 
-def plan(program: Program, lanes: int) -> tuple[Factorisation, Workspace]:
-    """Elimination order and workspace of a program."""
+def plan(program: Program, lanes: int, more: tuple[tuple[str, int], ...] = ()) -> tuple[Factorisation, Workspace]:
+    """Elimination order and workspace of a program, with room for `more` arrays (name, numbers)."""
     layout = program.layout
     factorisation = plan_factorisation(layout.n, layout.rows, layout.cols)
     space = Workspace(
-        layout.n, layout.hoisted, len(layout.vector_names), len(layout.rows), len(factorisation.slots), lanes
+        layout.n, layout.hoisted, len(layout.vector_names), len(layout.rows), len(factorisation.slots), lanes, more
     )
     return factorisation, space
 
