@@ -159,7 +159,7 @@ def integrate_sensitivity(
 
     def unpacked(name: str) -> F8:
         moved = work.arrays[name].transpose(0, 2, 1, 3)
-        return np.ascontiguousarray(moved.reshape(moved.shape[0], moved.shape[1], -1)[:, :, :columns])
+        return np.ascontiguousarray(moved.reshape(moved.shape[0], moved.shape[1], chunks * PACK)[:, :, :columns])
 
     return SensitivityResult(work.result, tuple(names), unpacked("s_out"), unpacked("dout"))
 
