@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,7 +15,7 @@ from bonepk.engine.periodic import resolve
 from bonepk.engine.timeline import Kind, Timeline
 from bonepk.errors import Fault, SolverError, near
 
-__all__ = ["Trace", "integrate"]
+__all__ = ["Trace", "integrate", "integrate_many"]
 
 F8 = NDArray[np.float64]
 
@@ -98,11 +100,11 @@ def integrate(
     do not end a segment. The first step of a segment is the method's own choice from the derivative
     just after the operation.
     """
-    timeline.check(equations.n, len(equations.layout.inputs))
     settings = Settings(method, rtol, atol, max_step, max_steps, time_unit)
-    timeline = resolve(equations, p, timeline, settings)
     if engine != "scipy":
-        return _native(equations, p, timeline, settings, engine)
+        return _native(equations, [p], [timeline], settings, engine, [""])[0]
+    timeline.check(equations.n, len(equations.layout.inputs))
+    timeline = resolve(equations, p, timeline, settings)
     field = Field(equations, p, settings)
     ops = timeline.ops()
     first = 0
@@ -169,26 +171,122 @@ def integrate(
     return Trace(t_out, y_out, out, u_out, field.evaluations)
 
 
-def _native(equations: Compiled, p: F8, timeline: Timeline, settings: Settings, engine: str) -> Trace:
+def integrate_many(
+    equations: Compiled,
+    ps: Sequence[F8],
+    timelines: Sequence[Timeline],
+    names: Sequence[str],
+    *,
+    engine: str = "scipy",
+    method: str = "LSODA",
+    rtol: float = 1e-8,
+    atol: float | F8 | None = None,
+    max_step: float = np.inf,
+    max_steps: int = 100_000,
+    time_unit: str = "day",
+) -> list[Trace]:
+    """Run several timelines; the native engine runs them side by side on all processors.
+
+    Parameters
+    ----------
+    equations : Compiled
+    ps : sequence of ndarray
+        Parameter vector of each run.
+    timelines : sequence of Timeline
+    names : sequence of str
+        What to call each run in a message.
+    engine, method, rtol, atol, max_step, max_steps, time_unit
+        As for `integrate`.
+
+    Returns
+    -------
+    list of Trace
+
+    Raises
+    ------
+    SolverError
+        For every run that stopped early, with its name (SciPy: for the first of them).
+    """
+    settings = Settings(method, rtol, atol, max_step, max_steps, time_unit)
+    if engine != "scipy":
+        return _native(equations, ps, timelines, settings, engine, names)
+    out = []
+    for p, timeline, name in zip(ps, timelines, names, strict=True):
+        with _named(name):
+            out.append(
+                integrate(
+                    equations,
+                    p,
+                    timeline,
+                    method=method,
+                    rtol=rtol,
+                    atol=atol,
+                    max_step=max_step,
+                    max_steps=max_steps,
+                    time_unit=time_unit,
+                )
+            )
+    return out
+
+
+@contextmanager
+def _named(name: str) -> Iterator[None]:
+    """Say in a message which run it is about."""
+    try:
+        yield
+    except SolverError as error:
+        if not name:
+            raise
+        raise SolverError([replace(f, place=f"{name}, {f.place}") for f in error.faults]) from None
+
+
+def _native(
+    equations: Compiled,
+    ps: Sequence[F8],
+    timelines: Sequence[Timeline],
+    settings: Settings,
+    engine: str,
+    names: Sequence[str],
+) -> list[Trace]:
     from bonepk.engine.batch import integrate_batch
 
     if engine != "native":
         hint = near(engine, ("scipy", "native")) or "choose 'scipy' or 'native'"
         raise SolverError(Fault("engine", f"'{engine}' is not known", "", hint))
-    s = settings
-    most = s.max_steps * (1 + len(timeline.time))  # there the limit is for the whole run
+    s, ready = settings, []
+    for p, timeline, name in zip(ps, timelines, names, strict=True):
+        timeline.check(equations.n, len(equations.layout.inputs))
+        with _named(name):
+            ready.append(resolve(equations, p, timeline, settings))
+    if not ready:
+        return []
+    # there the limit is for the whole run
+    most = s.max_steps * (1 + max(len(line.time) for line in ready))
     result = integrate_batch(
-        equations, p, timeline, rtol=s.rtol, atol=s.atol, max_step=s.max_step, max_steps=most, workers=1
+        equations, np.vstack(ps), ready, rtol=s.rtol, atol=s.atol, max_step=s.max_step, max_steps=most
     )
-    if result.status[0]:
-        fault = result.fault(0, equations, p, s.time_unit)
-        raise SolverError(replace(fault, place=fault.place.removeprefix("person 0: ")))
-    field = Field(equations, p, settings)
-    inputs = np.empty((timeline.rows, len(equations.layout.inputs)))
+    faults = []
+    for i in np.flatnonzero(result.status).tolist():
+        fault = result.fault(i, equations, ps[i], s.time_unit)
+        place = fault.place.removeprefix(f"person {i}: ")
+        faults.append(replace(fault, place=f"{names[i]}, {place}" if names[i] else place))
+    if faults:
+        raise SolverError(faults)
+    out = []
+    for i, line in enumerate(ready):
+        rows = slice(int(result.first[i]), int(result.first[i + 1]))
+        outputs = np.empty((line.rows, 0)) if result.outputs is None else result.outputs[rows]
+        inputs = _inputs(Field(equations, ps[i], settings), line)
+        out.append(Trace(result.t[rows], result.y[rows], outputs, inputs, int(result.steps[i])))
+    return out
+
+
+def _inputs(field: Field, timeline: Timeline) -> F8:
+    """Read off the inputs at the records of a timeline, shape (rows, n_inputs)."""
+    inputs = np.empty((timeline.rows, len(field.equations.layout.inputs)))
     for op in timeline.ops():
         if op.kind == Kind.INPUT:
             field.set_input(op.which, op.value, op.slope, op.time)
         elif op.kind == Kind.RECORD:
             inputs[op.which] = field.inputs_at(op.time)
-    outputs = result.outputs if result.outputs is not None else np.empty((timeline.rows, 0))
-    return Trace(result.t, result.y, outputs, inputs, int(result.steps[0]))
+    return inputs

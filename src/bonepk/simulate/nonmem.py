@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bonepk.engine.integrate import Trace, integrate
+from bonepk.engine.integrate import integrate_many
 from bonepk.engine.timeline import Timeline
-from bonepk.errors import DataError, Fault, SolverError, UnitsError, near
+from bonepk.errors import DataError, Fault, UnitsError, near
 from bonepk.model.system import System
 from bonepk.model.units import convert
 from bonepk.simulate.calendar import per_day
@@ -140,9 +140,11 @@ def read_nonmem(
     factors = _factors(system, columns, place, entries, amount_unit, faults)
     clock = per_day(system.time_unit) / per_day(time_unit) if time_unit else 1.0
     faults.raise_all()
+    rows_of: dict[Any, list[int]] = {}
+    for i, name in enumerate(columns.id):
+        rows_of.setdefault(name, []).append(i)
     subjects = []
-    for name in dict.fromkeys(columns.id):
-        at = [i for i, other in enumerate(columns.id) if other == name]
+    for name, at in rows_of.items():
         subjects.append(_subject(name, at, columns, place, factors, clock, rows == "all", system, rules, covariates))
     return Runs(system, tuple(subjects), tuple(entries), rules)
 
@@ -318,27 +320,24 @@ def simulate_records(
     system = runs.system
     linear = tuple(n for n, rule in runs.rules.items() if rule == "linear")
     compiled = compiled_for(system, linear, backend)
-    traces: list[Trace] = []
+    vectors, timelines = [], []
     for place, subject in enumerate(runs.subjects):
         values = overrides_of(system, _own(parameters, subject.id), None)
-        timeline = runs.timeline(place, values)
-        p = compiled.parameter_vector(values)
-        try:
-            trace = integrate(
-                compiled,
-                p,
-                timeline,
-                engine=engine,
-                method=method,
-                rtol=rtol,
-                atol=atol,
-                max_step=max_step,
-                max_steps=max_steps,
-                time_unit=system.time_unit,
-            )
-        except SolverError as error:
-            raise SolverError([replace(f, place=f"ID {subject.id}, {f.place}") for f in error.faults]) from None
-        traces.append(trace)
+        timelines.append(runs.timeline(place, values))
+        vectors.append(compiled.parameter_vector(values))
+    traces = integrate_many(
+        compiled,
+        vectors,
+        timelines,
+        [f"ID {subject.id}" for subject in runs.subjects],
+        engine=engine,
+        method=method,
+        rtol=rtol,
+        atol=atol,
+        max_step=max_step,
+        max_steps=max_steps,
+        time_unit=system.time_unit,
+    )
     rows = np.concatenate([s.rows for s in runs.subjects]) if runs.subjects else np.empty(0, dtype=np.int64)
     order = np.argsort(rows, kind="stable")
     ids = np.array([s.id for s in runs.subjects for _ in s.rows])
