@@ -16,8 +16,8 @@ _WORDS = frozenset(
         r"\w+",
         """
     t time podo tlast tad tafd dosenum M_E M_PI pi if else ifelse while break f F alag lag dur rate ii evid
-    amt ss cmt id newind rxFlag linCmt central depot_ d dt print printf expit logit phi sum prod c max min cl
-    vc ka factorial gamma beta lbeta lgamma choose ceil floor round trunc abs sign first last diff lead
+    amt ss cmt id newind rxFlag linCmt d dt print printf expit logit phi sum prod max min
+    factorial gamma beta lbeta lgamma choose ceil floor round trunc abs sign first last diff lead
     transit mtime function in next repeat for TRUE FALSE NULL Inf NaN NA model_time start_of_time tlast0
     theta eta rxord probit probitInv logitInv dgamma norm unif softplus relu gelu elu selu swish prelu
     """,

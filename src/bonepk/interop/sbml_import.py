@@ -42,12 +42,15 @@ class Imported:
         Model text of the system, which `bonepk.load` reads from a file.
     remarks : tuple of str
         What a reader should know: choices, assumptions, what was left out.
+    own : bool
+        bonepk wrote the file.
     """
 
     system: System
     plan: Plan
     text: str
     remarks: tuple[str, ...]
+    own: bool = False
 
 
 def read_sbml(
@@ -91,7 +94,8 @@ def read_sbml(
     document = read_document(source, tuple(without_events))
     if is_own(document):
         system = own_system(document, name)
-        return Imported(system, own_plan(document, system), component_text(own_component(system)), document.remarks)
+        text = component_text(own_component(system))
+        return Imported(system, own_plan(document, system), text, document.remarks, own=True)
     draft = draft_of(document)
     doses = carry_events(draft, flags)
     draft.faults.raise_as(ModelTextError)
@@ -122,7 +126,7 @@ def from_sbml(
         written by bonepk may hold a plan besides its model; then the model is returned.)
     """
     found = read_sbml(source, name=name, time_unit=time_unit, without_events=without_events, flags=flags)
-    if found.plan and not found.system.components:
+    if found.plan and not found.own:
         faults = Faults()
         for drug in found.plan.drugs:
             faults.add(f"event '{drug}'", "doses a state", "", "use read_sbml, whose result has system and plan")
