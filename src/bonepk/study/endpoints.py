@@ -49,7 +49,7 @@ _ENDPOINTS = (
     Endpoint("t_score_lumbar_spine", "lumbar spine T-score"),
     Endpoint("ctx", "serum CTX", "ctx"),
     Endpoint("ntx", "urinary NTX", "ntx"),
-    Endpoint("serum_ntx", "serum NTX", "ntx", "compared with the urinary NTX output; the serum marker moves less"),
+    Endpoint("serum_ntx", "serum NTX", "serum_ntx"),
     Endpoint("p1np", "P1NP", "p1np"),
     Endpoint("bsap", "bone alkaline phosphatase", "bsap"),
     Endpoint("estradiol", "estradiol", "estradiol"),
