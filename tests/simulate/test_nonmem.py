@@ -182,6 +182,7 @@ def test_the_same_fault_in_many_rows_is_counted(marker):
         ),
         ({"ID": [1], "TIME": [0]}, "no column EVID and no column AMT"),
         ({"ID": [1], "TIME": [0, 1]}, "columns differ in length"),
+        ({"ID": [], "TIME": [], "AMT": []}, "data: has no rows; one row a record"),
         (3.0, "data: a float; a path, a data frame or a dict of columns"),
     ],
 )
@@ -232,3 +233,16 @@ def test_covariates_are_checked(marker):
         GOOD, marker, covariate_rules={"supplement": "locf"}
     )
     assert "rows: 'some'" in faults_of(GOOD, marker, rows="some")
+
+
+def test_doses_without_observations_give_an_empty_result(marker):
+    data = {"ID": [1], "TIME": [0], "AMT": [5.0], "CMT": [1]}
+    assert bp.simulate_records(bp.read_nonmem(data, marker, cmt=["iv"])).sizes["record"] == 0
+
+
+def test_the_native_engine_names_every_subject_that_stops(marker):
+    runs = bp.read_nonmem(GOOD, marker, cmt=["sc", "iv"])
+    broken = {1: {"k_elimination": -1e6}, 2: {"k_elimination": -1e6}}  # grows out of range within a second
+    with pytest.raises(SolverError) as caught:
+        bp.simulate_records(runs, parameters=broken, engine="native")
+    assert [str(f).split(",")[0] for f in caught.value.faults] == ["ID 1", "ID 2"]

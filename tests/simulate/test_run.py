@@ -72,6 +72,21 @@ def test_an_infusion_gives_its_dose_over_its_time(marker):
     assert run["central"].values == pytest.approx(truth, rel=1e-7)
 
 
+def test_both_engines_agree_on_doses_infusions_switches_and_history(marker):
+    plan = (
+        bp.every("marker", "2 ug", days=30, doses=9, route="sc")
+        + bp.infusion("marker", "900 ng", over="2 hours", at=45, route="iv")
+        + bp.switch("supplement", 1, start=100, stop=200)
+        + bp.dose("marker", 300.0, at=-10, route="iv")
+    )
+    runs = [bp.simulate(marker, plan, years=1, states=True, rtol=1e-9, engine=e) for e in ("scipy", "native")]
+    for name in runs[0]:
+        size = np.abs(runs[0][name].values).max()
+        # two methods at 1e-9 a step, over a dozen segments
+        assert runs[1][name].values == pytest.approx(runs[0][name].values, rel=1e-6, abs=1e-8 * size)
+    assert runs[1].attrs["method"] == "Rodas5P (native)"
+
+
 def test_a_spread_course_is_one_infusion_with_the_same_total(marker):
     whole = bp.daily("marker", "1 ug", doses=400, route="sc", spread=True)
     times = [100, 400, 500]

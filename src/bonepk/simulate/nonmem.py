@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from bonepk.engine.integrate import integrate_many
 from bonepk.engine.timeline import Timeline
-from bonepk.errors import DataError, Fault, UnitsError, near
+from bonepk.errors import DataError, Fault, near
 from bonepk.model.system import System
-from bonepk.model.units import convert
 from bonepk.simulate.calendar import per_day
+from bonepk.simulate.compartments import compartments, dose_factors
 from bonepk.simulate.covariates import RULES, Track
-from bonepk.simulate.events import Entry, Record, entries_of, schedule
+from bonepk.simulate.entries import Entry
+from bonepk.simulate.events import Record, schedule
 from bonepk.simulate.record_checks import Columns, check_records, read_columns
 from bonepk.simulate.result import attributes, labelled
 from bonepk.simulate.run import compiled_for, overrides_of
@@ -124,10 +125,12 @@ def read_nonmem(
         With every fault of the table: row, column, reason and cure.
     """
     table = read_table(data, ignore)
+    if not table.rows:
+        raise DataError(Fault("data", "has no rows", "one row a record"))
     faults = RowFaults()
     if rows not in ("observations", "all"):
         raise DataError(Fault("rows", f"'{rows}'", "'observations' or 'all'"))
-    entries, numbers, unclear = _compartments(system, cmt, faults)
+    entries, numbers, unclear = compartments(system, cmt, faults)
     columns = read_columns(table, faults)
     if columns is None:
         faults.raise_all()
@@ -137,7 +140,7 @@ def read_nonmem(
         name: table.numbers(str(table.find(name)), faults, missing=None) for name in rules if table.find(name)
     }
     place = check_records(columns, entries, numbers, unclear, faults)
-    factors = _factors(system, columns, place, entries, amount_unit, faults)
+    factors = dose_factors(system, columns, place, entries, amount_unit, faults)
     clock = per_day(system.time_unit) / per_day(time_unit) if time_unit else 1.0
     faults.raise_all()
     rows_of: dict[Any, list[int]] = {}
@@ -147,40 +150,6 @@ def read_nonmem(
     for name, at in rows_of.items():
         subjects.append(_subject(name, at, columns, place, factors, clock, rows == "all", system, rules, covariates))
     return Runs(system, tuple(subjects), tuple(entries), rules)
-
-
-def _compartments(
-    system: System, cmt: Mapping[int | str, str] | Sequence[str] | None, faults: RowFaults
-) -> tuple[list[Entry], dict[int | str, int], dict[int, str]]:
-    """Entries, which of them each CMT value means, and how to say which of several routes is meant."""
-    routes, bare = entries_of(system)
-    if cmt is None:
-        named: dict[int | str, str] = {i + 1: name for i, name in enumerate(system.state_names)}
-    elif isinstance(cmt, Mapping):
-        named = dict(cmt)
-    else:
-        named = {i + 1: name for i, name in enumerate(cmt)}
-    short = {e.name.rpartition(".")[2]: e for e in routes}
-    entries: list[Entry] = []
-    numbers: dict[int | str, int] = {}
-    unclear: dict[int, str] = {}
-    for value, name in named.items():
-        into = [e for e in routes if bare[e.state].name == name]
-        exact = [e for e in routes if e.name == name] or ([short[name]] if name in short else [])
-        if exact:
-            chosen = exact[0]
-        elif name in system.state_names:
-            if len(into) > 1:
-                unclear[len(entries)] = " or ".join(f"'{e.name}'" for e in into)
-            chosen = into[0] if len(into) == 1 else bare[system.state_names.index(name)]
-        else:
-            known = [*(e.name for e in routes), *short, *system.state_names]
-            faults.add(0, f"CMT {value}", f"'{name}' is no route or state of the model", "", near(name, known))
-            continue
-        numbers[value] = len(entries)
-        numbers.setdefault(name, len(entries))
-        entries.append(chosen)
-    return entries, numbers, unclear
 
 
 def _rules(table: Table, system: System, asked: Mapping[str, str] | str, faults: RowFaults) -> dict[str, str]:
@@ -199,36 +168,6 @@ def _rules(table: Table, system: System, asked: Mapping[str, str] | str, faults:
         if rule not in RULES:
             faults.add(0, f"covariate '{name}'", f"rule '{rule}'", f"one of {', '.join(RULES)}", near(rule, RULES))
     return rules
-
-
-def _factors(
-    system: System,
-    columns: Columns,
-    place: NDArray[np.int64],
-    entries: Sequence[Entry],
-    amount_unit: str | None,
-    faults: RowFaults,
-) -> list[float]:
-    """Dose units of each entry in one unit of AMT."""
-    if amount_unit is None:
-        return [1.0] * len(entries)
-    routes = {r.name: r for r in system.routes}
-    out = []
-    for k, entry in enumerate(entries):
-        route = routes.get(entry.name)
-        unit = route.unit if route else system.states[entry.state].unit
-        try:
-            out.append(convert(1.0, amount_unit, unit, route.molar_mass if route else None))
-        except UnitsError as error:
-            out.append(1.0)
-            used = np.flatnonzero((place == k) & ((columns.evid == 1) | (columns.evid == 4)))
-            for i in used:
-                found = f"{columns.amt[i]:g} {amount_unit} into '{entry.name}' [{unit}]"
-                if "molar mass" in error.faults[0].found:
-                    faults.add(int(i) + 1, "AMT", f"{found} needs a molar mass", "", "add molar_mass to the route")
-                else:
-                    faults.add(int(i) + 1, "AMT", f"{found}: {error.faults[0].found}", "a unit of the same kind")
-    return out
 
 
 def _subject(

@@ -13,96 +13,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-import numpy as np
-from numpy.typing import NDArray
-
 from bonepk.errors import Faults, RegimenError
 from bonepk.simulate.calendar import MONTH, WEEK, YEAR, days_of, in_words
+from bonepk.simulate.course import Course, Switch, doses_in, name_of, order_of, shifted, stopped
 
 __all__ = ["Course", "Plan", "Switch", "daily", "dose", "every", "infusion", "switch", "weekly"]
 
 Span = str | float
 """Days as a number, or text with a unit: ``"6 months"``."""
-
-
-@dataclass(frozen=True)
-class Course:
-    """Equal doses of one drug by one route at equal intervals.
-
-    Attributes
-    ----------
-    drug : str
-    amount : str or float
-        ``"60 mg"``, or a number in the unit of the route.
-    start : float
-        Day of the first dose.
-    interval : float
-        Days between doses; 0 for a single dose.
-    doses : int
-    route : str
-        Empty if the drug has one route only.
-    over : float
-        Days each dose is infused over; 0 for an instantaneous dose.
-    spread : bool
-        Each dose is given evenly over its interval, the whole course as one constant infusion.
-    length : float
-        Days the course lasts: ``doses * interval``, less where it was stopped.
-    cut : int
-        Doses that were planned and then stopped; `Plan.restart` gives them.
-    """
-
-    drug: str
-    amount: str | float
-    start: float = 0.0
-    interval: float = 0.0
-    doses: int = 1
-    route: str = ""
-    over: float = 0.0
-    spread: bool = False
-    length: float = 0.0
-    cut: int = 0
-
-    @property
-    def times(self) -> NDArray[np.float64]:
-        """Days of the doses, shape (doses,)."""
-        return self.start + self.interval * np.arange(self.doses, dtype=np.float64)
-
-    @property
-    def end(self) -> float:
-        """Day on which the next dose would be due (for one dose: the end of its infusion)."""
-        return self.start + max(self.length, self.over if self.doses == 1 else 0.0)
-
-    def __str__(self) -> str:
-        amount = self.amount if isinstance(self.amount, str) else f"{self.amount:g}"
-        route = f" {self.route}" if self.route else ""
-        over = f" over {in_words(self.over)}" if self.over else ""
-        when = f"at {in_words(self.start)}"
-        if self.spread:
-            span = in_words(self.length)
-            return f"{self.drug}{route} {amount} spread evenly over each {in_words(self.interval)}, {when} for {span}"
-        if self.doses == 1:
-            return f"{self.drug}{route} {amount}{over} {when}"
-        first = in_words(self.start)
-        return f"{self.drug}{route} {amount}{over} every {in_words(self.interval)}, {self.doses} doses from {first}"
-
-
-@dataclass(frozen=True)
-class Switch:
-    """An input set to a value from `start` on, back to what it was at `stop` (in days)."""
-
-    name: str
-    value: float
-    start: float = 0.0
-    stop: float = math.inf
-
-    @property
-    def end(self) -> float:
-        """Day on which the switch goes back; its start if it never does."""
-        return self.stop if math.isfinite(self.stop) else self.start
-
-    def __str__(self) -> str:
-        until = f" to {in_words(self.stop)}" if math.isfinite(self.stop) else " on"
-        return f"{self.name} = {self.value:g} from {in_words(self.start)}{until}"
 
 
 @dataclass(frozen=True)
@@ -117,7 +35,7 @@ class Plan:
     parts: tuple[Course | Switch, ...] = ()
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "parts", tuple(sorted(self.parts, key=_order)))
+        object.__setattr__(self, "parts", tuple(sorted(self.parts, key=order_of)))
 
     def __add__(self, other: Plan) -> Plan:
         """Both plans side by side, each at its own days."""
@@ -160,12 +78,12 @@ class Plan:
 
     def of(self, *names: str) -> Plan:
         """Return the parts for these drugs or inputs only."""
-        return Plan(tuple(p for p in self.parts if _name(p) in names))
+        return Plan(tuple(p for p in self.parts if name_of(p) in names))
 
     def shift(self, *, years: float = 0, months: float = 0, weeks: float = 0, days: float = 0) -> Plan:
         """Move everything by a span (negative: earlier)."""
         by = years * YEAR + months * MONTH + weeks * WEEK + days
-        return Plan(tuple(_shifted(p, by) for p in self.parts))
+        return Plan(tuple(shifted(p, by) for p in self.parts))
 
     def then(self, other: Plan, gap: Span = 0.0) -> Plan:
         """Let another plan follow: its day 0 is the end of this one plus a gap."""
@@ -177,7 +95,7 @@ class Plan:
         An infusion that has begun is finished; a spread course ends at the day itself.
         """
         day = days_of(at, "stop")
-        kept = (_stopped(p, day) if not names or _name(p) in names else p for p in self.parts)
+        kept = (stopped(p, day) if not names or name_of(p) in names else p for p in self.parts)
         return Plan(tuple(p for p in kept if p is not None))
 
     def restart(self, at: Span, *names: str, doses: int | None = None, until: Span | None = None) -> Plan:
@@ -198,7 +116,7 @@ class Plan:
         for c in chosen:
             count = doses if doses is not None else c.cut
             if until is not None:
-                count = _count(days_of(until, "until") - day, c.interval)
+                count = doses_in(days_of(until, "until") - day, c.interval)
             if count:
                 again.append(replace(c, start=day, doses=count, length=count * c.interval, cut=0))
         if not again:
@@ -208,43 +126,6 @@ class Plan:
         done = {id(c) for c in chosen}
         before = tuple(replace(p, cut=0) if isinstance(p, Course) and id(p) in done else p for p in self.parts)
         return Plan(before + tuple(again))
-
-
-def _name(part: Course | Switch) -> str:
-    return part.drug if isinstance(part, Course) else part.name
-
-
-def _order(part: Course | Switch) -> tuple[object, ...]:
-    if isinstance(part, Switch):
-        return (part.start, 0, part.name, "", str(part.value), part.stop, 0, 0.0, False, 0.0, 0)
-    c = part
-    amount = str(c.amount)
-    return (c.start, 1, c.drug, c.route, amount, c.interval, c.doses, c.over, c.spread, c.length, c.cut)
-
-
-def _shifted(part: Course | Switch, by: float) -> Course | Switch:
-    if isinstance(part, Switch):
-        return replace(part, start=part.start + by, stop=part.stop + by)
-    return replace(part, start=part.start + by)
-
-
-def _stopped(part: Course | Switch, day: float) -> Course | Switch | None:
-    if part.start >= day:
-        return None
-    if isinstance(part, Switch):
-        return replace(part, stop=min(part.stop, day))
-    if part.end <= day or not part.interval:
-        return part
-    kept = _count(day - part.start, part.interval)
-    if kept >= part.doses and not part.spread:
-        return part
-    length = day - part.start if part.spread else kept * part.interval
-    return replace(part, doses=min(kept, part.doses), length=length, cut=part.cut + max(part.doses - kept, 0))
-
-
-def _count(span: float, interval: float) -> int:
-    """Doses at 0, interval, ... before `span`; one that falls on its end within rounding is not given."""
-    return max(math.ceil(span / interval - 1e-9), 0) if interval > 0 else 0
 
 
 def dose(drug: str, amount: str | float, at: Span = 0.0, *, route: str = "", over: Span = 0.0) -> Plan:
@@ -403,9 +284,9 @@ def _repeated(
     count = doses if doses is not None else 1
     if len(said) == 1 and interval > 0:
         if years is not None:
-            count = _count(years * YEAR, interval)
+            count = doses_in(years * YEAR, interval)
         elif until is not None:
-            count = _count(days_of(until, f"{place} until") - days_of(start, f"{place} start"), interval)
+            count = doses_in(days_of(until, f"{place} until") - days_of(start, f"{place} start"), interval)
         if count < 1 or count != int(count):
             faults.add(place, f"{count} doses", "a whole number of at least 1", "check start and length")
     faults.raise_as(RegimenError)

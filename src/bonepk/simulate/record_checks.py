@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bonepk.errors import near
-from bonepk.simulate.events import MODELLED_DURATION, MODELLED_RATE, Entry
+from bonepk.simulate.entries import Entry
+from bonepk.simulate.events import MODELLED_DURATION, MODELLED_RATE
 from bonepk.simulate.table import RowFaults, Table
 
 __all__ = ["Columns", "check_records", "read_columns"]

@@ -17,7 +17,8 @@ from bonepk.model.system import Route, System
 from bonepk.model.units import convert, read_quantity
 from bonepk.simulate.calendar import in_words, per_day
 from bonepk.simulate.covariates import Track
-from bonepk.simulate.events import MODELLED_DURATION, MODELLED_RATE, Entry, Record, entries_of
+from bonepk.simulate.entries import Entry, entries_of
+from bonepk.simulate.events import MODELLED_DURATION, MODELLED_RATE, Record
 from bonepk.simulate.plan import Course, Plan
 
 __all__ = ["Regimen", "find_route", "regimen_of"]
