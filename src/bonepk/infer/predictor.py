@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from bonepk.infer.rows import Block
 
-__all__ = ["Differentiable", "Predictor", "differences"]
+__all__ = ["Differentiable", "Predictor", "Sourced", "differences"]
 
 FloatArray = NDArray[np.float64]
 
@@ -55,6 +55,31 @@ class Differentiable(Protocol):
 
     def jacobian(self, block: str, values: Mapping[str, float], names: Sequence[str]) -> tuple[FloatArray, FloatArray]:
         """Predictions, shape (rows,), and derivatives by `names` in their own units, shape (rows, names)."""
+        ...
+
+
+@runtime_checkable
+class Sourced(Protocol):
+    """A predictor that runs a model of the library, so that its fit can be saved as a parameter set."""
+
+    @property
+    def model_name(self) -> str:
+        """Name of the core."""
+        ...
+
+    @property
+    def model_hash(self) -> str:
+        """Hash of the model text."""
+        ...
+
+    @property
+    def evidence_hash(self) -> str:
+        """Hash of the data."""
+        ...
+
+    @property
+    def units(self) -> Mapping[str, str]:
+        """Unit of every parameter."""
         ...
 
 

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bonepk import diskcache
-from bonepk.version import __version__
 from bonepk.errors import Fault, SolverError
 from bonepk.infer.descent import Descent, Tolerance, descend
 from bonepk.infer.fit import Fit
@@ -23,6 +22,7 @@ from bonepk.infer.predictor import Predictor
 from bonepk.infer.rows import ErrorModel
 from bonepk.infer.search import Progress, search, starting_points
 from bonepk.infer.variance import update
+from bonepk.version import __version__
 
 __all__ = ["Problem", "calibrate"]
 

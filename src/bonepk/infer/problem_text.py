@@ -48,7 +48,8 @@ def load_problem(source: str | Path, *, file: str | None = None) -> Problem:
     search = top.table("search")
     starts, seed = search.whole("starts") or 1, search.whole("seed", low=0) or 0
     spread, rounds = search.number("spread", low=0, high=3), search.whole("rounds", low=0)
-    evaluations = search.whole("evaluations")
+    usual = Tolerance()
+    evaluations, cost = search.whole("evaluations"), search.number("tolerance", low=1e-12, high=1e-2)
     search.close()
     top.close()
     faults.raise_as(DataError)
@@ -64,7 +65,7 @@ def load_problem(source: str | Path, *, file: str | None = None) -> Problem:
         spread=1.0 if spread is None else spread,
         rounds=6 if rounds is None else rounds,
         seed=seed,
-        tolerance=Tolerance() if evaluations is None else Tolerance(evaluations=evaluations),
+        tolerance=Tolerance(cost=cost or usual.cost, evaluations=evaluations or usual.evaluations),
         title=title,
         place=lines.file,
     )

@@ -122,6 +122,16 @@ class Table:
         return {p.name: p.value for p in self.system.parameters}
 
     @property
+    def units(self) -> dict[str, str]:
+        """Unit of every parameter."""
+        return {p.name: p.unit for p in self.system.parameters}
+
+    @property
+    def model_name(self) -> str:
+        """Name of the model."""
+        return self.system.name
+
+    @property
     def model_hash(self) -> str:
         """Hash of the composed model."""
         return self.system.hash

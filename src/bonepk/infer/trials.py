@@ -28,18 +28,32 @@ __all__ = ["TYPICAL", "Trials", "family_of"]
 
 FloatArray = NDArray[np.float64]
 
-TYPICAL: Mapping[str, float] = {"bmd": 4.5, "ctx": 35.0, "ntx": 40.0, "p1np": 35.0, "bsap": 30.0, "estradiol": 10.0}
-"""Standard deviation between women of a percent change, for rows whose publication states no spread."""
+TYPICAL: Mapping[str, float] = {
+    "bmd": 4.5,
+    "ctx": 35.0,
+    "ntx": 40.0,
+    "p1np": 35.0,
+    "bsap": 30.0,
+    "bmd_between": 15.0,
+    "ntx_between": 50.0,
+    "p1np_between": 50.0,
+    "ctx_between": 50.0,
+    "bsap_between": 40.0,
+}
+"""Standard deviation between women by family, for rows whose publication states no spread, in percent."""
 
 _SMALL = 40  # women assumed in an arm whose number is not known
 _STEP = 1e-3  # of a difference; runs of one batch share their steps, so that noise stays far below it
 
 
-def family_of(endpoint: str) -> str:
-    """Rows of one family share a model error: every BMD site, NTX in urine and serum, else the endpoint itself."""
-    if endpoint.startswith("bmd_"):
-        return "bmd"
-    return "ntx" if endpoint == "serum_ntx" else endpoint
+def family_of(endpoint: str, kind: str = "percent_change") -> str:
+    """Rows of one family share a model error: every BMD site, NTX in urine and serum, else the endpoint itself.
+
+    A level against that of other, premenopausal women is a family of its own (``bmd_between``): it carries the
+    difference between two groups of women, many times what one woman changes.
+    """
+    family = "bmd" if endpoint.startswith("bmd_") else "ntx" if endpoint == "serum_ntx" else endpoint
+    return f"{family}_between" if kind == "versus_premenopausal" else family
 
 
 @dataclass(frozen=True)
@@ -111,7 +125,7 @@ class Trials:
     def _takes(self, trial: Trial, row: Published, use: str) -> bool:
         if row.obstacle or row.not_scored or (self.use and use != self.use) or row.kind == "level":
             return False
-        if self.families and family_of(row.endpoint) not in self.families:
+        if self.families and family_of(row.endpoint, row.kind) not in self.families:
             return False
         return not any(trial.arm(a).not_simulated for a in (row.arm, row.versus) if a)
 
@@ -162,7 +176,7 @@ class Trials:
             since=row.since,
             per=per,
             weight=self.memory if row.confidence == "memory" else 1.0,
-            family=family_of(row.endpoint),
+            family=family_of(row.endpoint, row.kind),
             label=f"{row.arm}{' - ' + row.versus if row.versus else ''} {row.endpoint} {row.kind} month {row.month:g}",
         )
 
@@ -172,7 +186,7 @@ class Trials:
             return (spread.high - spread.low) / (3.92 if spread.type == "ci95" else 2.0)
         if spread is not None and spread.type == "sd":
             return (spread.high - spread.low) / 2 / math.sqrt(n or _SMALL)
-        family = family_of(row.endpoint)
+        family = family_of(row.endpoint, row.kind)
         sd = self.typical.get(family, 30.0)
         two = KINDS[row.kind].two_arms
         counts = [n or _SMALL, trial.arm(row.versus).n or _SMALL] if two else [n or _SMALL]
@@ -185,6 +199,16 @@ class Trials:
         for block in self._blocks.values():
             known |= {p.name: p.value for p in block.runner.system.parameters}
         return known
+
+    @cached_property
+    def units(self) -> dict[str, str]:
+        """Unit of every parameter."""
+        return {p.name: p.unit for b in self._blocks.values() for p in b.runner.system.parameters}
+
+    @property
+    def model_name(self) -> str:
+        """Name of the core."""
+        return next(iter(self._blocks.values())).runner.system.name
 
     @cached_property
     def model_hash(self) -> str:
