@@ -120,6 +120,10 @@ class Fields:
             return ""
         return value
 
+    def raw(self, key: str) -> Any:
+        """Look up a value as it stands, or None."""
+        return self._get(key, False)
+
     def texts(self, key: str) -> tuple[str, ...]:
         """Look up a list of strings."""
         value = self._get(key, False)
