@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 import bonepk
-from bonepk.errors import ModelTextError, NotFoundError, RegimenError
-from bonepk.interop import export, to_nonmem, write_export
+from bonepk.errors import DataError, ModelTextError, NotFoundError, RegimenError
+from bonepk.interop import export, export_command, to_nonmem, write_export
 from bonepk.interop.formats import FORMATS
 from bonepk.model.compose import compose
 from bonepk.model.expr import evaluate
@@ -380,3 +380,14 @@ def test_nothing_is_written_when_an_export_fails(odd, bone, tmp_path):
     assert target.read_text() == "before"
     assert write_export(bone, "mrgsolve", target).read_text() == export(bone, "mrgsolve")
     assert [p.name for p in tmp_path.iterdir()] == ["model.cpp"]
+
+
+def test_the_command_prints_or_writes(bone, tmp_path):
+    assert export_command(bone, "rxode2") == export(bone, "rxode2")
+    assert export_command(bone, "latex", tmp_path / "a.tex") == str(tmp_path / "a.tex")
+    assert (tmp_path / "a.tex").read_text() == export(bone, "latex")
+    with pytest.raises(DataError, match="petab export: no calibration problem"):
+        export_command(bone, "petab", tmp_path / "folder")
+    with pytest.raises(DataError, match="cannot be written"):
+        export_command(bone, "latex", tmp_path / "missing" / "a.tex")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.tex"]

@@ -203,6 +203,24 @@ CASES = {
         },
         ["A", "B"],
     ),
+    "states set, raised, lowered and multiplied by events": (
+        {
+            "compartments": {"c": 2.0},
+            "species": {"A": {"concentration": 3}, "B": {"amount": 1, "amounts": True}, "C": {"concentration": 2}},
+            "parameters": {"k": 0.5, "D": 4, "f": 0.25, "T": 3.3},
+            "reactions": [
+                {"id": "r1", "from": {"A": 1}, "to": {"B": 1}, "rate": "k*A*c"},
+                {"id": "r2", "from": {"B": 1}, "to": {"C": 1}, "rate": "0.2*B"},
+            ],
+            "events": [
+                {"when": "time >= 2.1", "set": {"A": "A - D/c/10", "B": "B*f"}},
+                {"when": "time >= T", "set": {"A": "D", "B": "B/f + 1"}},
+                {"when": "time >= 5.2", "set": {"A": "0.5*A + 1", "C": "0"}},
+                {"when": "time >= 7.7", "set": {"A": "f", "C": "C + 3"}},
+            ],
+        },
+        ["A", "B", "C", "r1"],
+    ),
     "flags that start as their conditions say": (
         {
             **L2,
@@ -234,6 +252,7 @@ def agreement(text, names, end=10.0, rows=41, **options):
     found = read_sbml(text, **options)
     times = np.linspace(0, end, rows)
     run = simulate(found.system, found.plan, times=times, states=True, rtol=1e-10)
+    alone = simulate(from_sbml(text, **options), times=times, states=True, rtol=1e-10)
     model = libsbml.readSBMLFromString(text).getModel()
     columns = []
     for name in names:
@@ -251,6 +270,8 @@ def agreement(text, names, end=10.0, rows=41, **options):
             own = np.full(rows, constants[name] if constants[name] is not None else other[0, i])
         size = np.max(np.abs(other[:, i])) or 1.0
         worst = max(worst, float(np.max(np.abs(own - other[:, i])) / size))
+        if name in alone:
+            worst = max(worst, float(np.max(np.abs(alone[name].to_numpy() - other[:, i])) / size))
     return worst
 
 
@@ -390,9 +411,6 @@ REFUSED = {
     "'piecewise' without 'otherwise'": {
         "parameters": {"x": 1, "y": 0}, "rate": {"x": "-x"}, "assign": {"y": "piecewise(1, x > 2)"},
     },
-    "setting state 'x' to a value": {
-        "parameters": {"x": 1}, "rate": {"x": "-x"}, "events": [{"when": "time > 1", "set": {"x": "2"}}],
-    },
     "a state-triggered event that sets state 'x'": {
         "parameters": {"x": 1}, "rate": {"x": "-x"}, "events": [{"when": "x < 0.5", "set": {"x": "x + 2"}}],
     },
@@ -403,19 +421,20 @@ REFUSED = {
         "parameters": {"x": 1, "n": 0}, "rate": {"x": "-x"},
         "events": [{"when": "time >= n + 1", "set": {"n": "n + 1"}}],
     },
-    "taking an amount out of state 'x'": {
-        "parameters": {"x": 1}, "rate": {"x": "-x"}, "events": [{"when": "time > 1", "set": {"x": "x - 0.1"}}],
-    },
-    "an amount that depends on the state": {
+    "a value that depends on other states": {
         "parameters": {"x": 1, "y": 1}, "rate": {"x": "-x", "y": "x"},
         "events": [{"when": "time > 1", "set": {"x": "x + y"}}],
     },
     "a trigger that is not linear in time": {
-        "parameters": {"x": 1, "f": 0}, "rate": {"x": "f - x"}, "events": [{"when": "sin(time) > 0.5", "set": {"f": "1"}}],
+        "parameters": {"x": 1, "f": 0}, "rate": {"x": "f - x"},
+        "events": [{"when": "sin(time) > 0.5", "set": {"f": "1"}}],
     },
     "a delayed event that its trigger may cancel": {
         "parameters": {"x": 1, "f": 0}, "rate": {"x": "f - x"},
         "events": [{"when": "(time > 1) && (time < 2)", "set": {"f": "1"}, "delay": "3", "persistent": False}],
+    },
+    "that is not linear in it": {
+        "parameters": {"x": 1}, "rate": {"x": "-x"}, "events": [{"when": "time > 1", "set": {"x": "x^2"}}],
     },
     "at the same time as event": {
         "parameters": {"x": 1, "f": 0}, "rate": {"x": "f - x"},
@@ -425,7 +444,8 @@ REFUSED = {
     "circle a -> b -> a": {"parameters": {"a": 1, "b": 1, "x": 0}, "assign": {"a": "b", "b": "a"}, "rate": {"x": "a"}},
     "while its compartment 'c' changes size": {
         "compartments": {"c": 1.0}, "species": {"S": {"concentration": 1, "boundary": True}}, "parameters": {"x": 0},
-        "rate": {"x": "S"}, "events": [{"when": "time > 1", "set": {"S": "2"}}, {"when": "time > 2", "set": {"c": "2"}}],
+        "rate": {"x": "S"},
+        "events": [{"when": "time > 1", "set": {"S": "2"}}, {"when": "time > 2", "set": {"c": "2"}}],
     },
 }  # fmt: skip
 
@@ -488,15 +508,21 @@ def test_names_that_bonepk_keeps_for_itself_are_changed_and_said():
     assert str(found.system.rates[0]) == "lambda_*min_ - is_*t_*where_"
 
 
-def test_doses_are_a_plan_and_no_part_of_a_system():
+def test_doses_are_a_plan_or_equations():
     text = build(
         parameters={"x": 1}, rate={"x": "-x"}, events=[{"id": "shot", "when": "time > 2", "set": {"x": "x + 3"}}]
     )
-    with pytest.raises(ModelTextError, match="event 'shot': doses a state; use read_sbml"):
-        from_sbml(text)
     found = read_sbml(text, time_unit="day")
     assert repr(found.plan) == "Plan(shot 3 at 2 days)"
-    assert from_sbml(text, without_events=["shot"]).routes == ()
+    alone = from_sbml(text, time_unit="day")
+    assert alone.routes == ()
+    assert alone.state_names == ("x_before_events",)
+    times = [1.0, 1.9, 2.1, 5.0]
+    runs = [simulate(found.system, found.plan, times=times, states=True), simulate(alone, times=times)]
+    exact = np.exp(-np.array(times)) + np.where(np.array(times) > 2, 3 * np.exp(2 - np.array(times)), 0)
+    for run in runs:
+        np.testing.assert_allclose(run["x"], exact, rtol=1e-6)
+    assert from_sbml(text, without_events=["shot"]).state_names == ("x",)
 
 
 def test_time_unit_is_taken_from_the_file_or_the_caller():

@@ -6,7 +6,7 @@ import os
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bonepk.errors import DataError, Fault, NotFoundError, RegimenError, near
 from bonepk.model.system import System
@@ -14,7 +14,7 @@ from bonepk.model.system import System
 if TYPE_CHECKING:
     from bonepk.simulate.plan import Plan
 
-__all__ = ["FORMATS", "export", "import_model", "write_export", "write_whole"]
+__all__ = ["FORMATS", "export", "export_command", "import_model", "write_export", "write_whole"]
 
 FORMATS = ("sbml", "mrgsolve", "rxode2", "nonmem", "latex", "markdown")
 """What a model can be written as; a calibration problem becomes PEtab through `to_petab`."""
@@ -121,6 +121,47 @@ def write_export(
     return write_whole(export(system, to, plan=plan, label=label, estimate=estimate), path)
 
 
+def export_command(
+    system: System, to: str, out: str | Path | None = None, *, label: str = "", problem: Any = None
+) -> str:
+    """Do what ``bonepk model export`` does.
+
+    Parameters
+    ----------
+    system : System
+    to : str
+        One of `FORMATS`, or ``"petab"``.
+    out : str or Path, optional
+        The file to write (for PEtab the folder); by default the text is returned.
+    label : str
+        Name of the parameter set.
+    problem : bonepk.infer.problem.Problem, optional
+        The calibration problem that becomes PEtab.
+
+    Returns
+    -------
+    str
+        What to print: the text, or where it was written.
+
+    Raises
+    ------
+    DataError
+        If PEtab is asked for without a problem or a folder, or something cannot be written.
+    NotFoundError
+        If the format is not known.
+    """
+    if to == "petab":
+        if problem is None or out is None:
+            found = "no calibration problem" if problem is None else "no folder to write to"
+            cure = "--problem FILE.toml --out FOLDER; a model alone is written with --to sbml"
+            raise DataError(Fault("petab export", found, "", cure))
+        from bonepk.interop.petab_text import problem_files, write_petab
+
+        return str(write_petab(problem_files(problem), out))
+    text = export(system, to, label=label)
+    return text if out is None else str(write_whole(text, out))
+
+
 def import_model(
     source: str | Path, path: str | Path, *, time_unit: str = "", flags: str = "as written"
 ) -> tuple[str, ...]:
@@ -138,7 +179,7 @@ def import_model(
     Returns
     -------
     tuple of str
-        What a reader should know, the plan of the file's doses included: a model file has no doses.
+        What a reader should know.
 
     Raises
     ------
@@ -149,8 +190,8 @@ def import_model(
     from bonepk.model.compose import compose
     from bonepk.model.text import read_component_text
 
-    found = read_sbml(source, time_unit=time_unit, flags=flags)
+    found = read_sbml(source, time_unit=time_unit, flags=flags, doses=False)
     compose(read_component_text(found.text, Path(path).stem))  # what is written must load
     write_whole(found.text, path)
-    doses = (f"doses of the file are not part of a model file: {found.plan!r}",) if found.plan else ()
-    return (*found.remarks, *doses)
+    plan = (f"the plan in the file is no part of a model file: {found.plan!r}",) if found.plan else ()
+    return (*found.remarks, *plan)

@@ -42,15 +42,12 @@ class Imported:
         Model text of the system, which `bonepk.load` reads from a file.
     remarks : tuple of str
         What a reader should know: choices, assumptions, what was left out.
-    own : bool
-        bonepk wrote the file.
     """
 
     system: System
     plan: Plan
     text: str
     remarks: tuple[str, ...]
-    own: bool = False
 
 
 def read_sbml(
@@ -60,6 +57,7 @@ def read_sbml(
     time_unit: str = "",
     without_events: Iterable[str] = (),
     flags: str = "as written",
+    doses: bool = True,
 ) -> Imported:
     """Read an SBML model with its doses.
 
@@ -77,6 +75,8 @@ def read_sbml(
     flags : {"as written", "condition"}
         What to do with a flag, set by a pair of state-triggered events, that does not start as
         its condition says: refuse it, or read it as what the condition says.
+    doses : bool
+        Return what events add to states as a plan; False puts it into the equations.
 
     Returns
     -------
@@ -95,11 +95,11 @@ def read_sbml(
     if is_own(document):
         system = own_system(document, name)
         text = component_text(own_component(system))
-        return Imported(system, own_plan(document, system), text, document.remarks, own=True)
+        return Imported(system, own_plan(document, system), text, document.remarks)
     draft = draft_of(document)
-    doses = carry_events(draft, flags)
+    given = carry_events(draft, flags, doses)
     draft.faults.raise_as(ModelTextError)
-    return _assembled(draft, doses, name, time_unit)
+    return _assembled(draft, given, name, time_unit)
 
 
 def from_sbml(
@@ -110,28 +110,23 @@ def from_sbml(
     without_events: Iterable[str] = (),
     flags: str = "as written",
 ) -> System:
-    """Read an SBML model that gives no doses; the parameters are those of `read_sbml`.
+    """Read an SBML model as a system; the parameters are those of `read_sbml`.
 
     Returns
     -------
     System
+        With everything the file's events do in its equations, so that simulating it without a
+        plan gives what the file says. (Of a file written by bonepk, the model without its plan.)
 
     Raises
     ------
     MissingExtraError
         Without libSBML.
     ModelTextError
-        With everything that cannot be carried exactly. Doses are no part of a system, so a model
-        whose events add to states is refused here; `read_sbml` returns them as a plan. (A file
-        written by bonepk may hold a plan besides its model; then the model is returned.)
+        With everything that cannot be carried exactly; nothing is guessed.
     """
-    found = read_sbml(source, name=name, time_unit=time_unit, without_events=without_events, flags=flags)
-    if found.plan and not found.own:
-        faults = Faults()
-        for drug in found.plan.drugs:
-            faults.add(f"event '{drug}'", "doses a state", "", "use read_sbml, whose result has system and plan")
-        faults.raise_as(ModelTextError)
-    return found.system
+    options = {"name": name, "time_unit": time_unit, "flags": flags}
+    return read_sbml(source, without_events=without_events, doses=False, **options).system
 
 
 def _renamed(names: Iterable[str]) -> dict[str, str]:

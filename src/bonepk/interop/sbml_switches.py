@@ -2,7 +2,8 @@
 
 - An event whose trigger depends on time alone and which sets a parameter, a compartment or a
   species that nothing else moves becomes an equation: ``where(t >= T, new, old)``.
-- One that adds a constant amount to a state becomes a dose.
+- One that adds a constant amount to a state becomes a dose, or, like any that sets a state to
+  something linear in it, equations of states that do not jump (`sbml_jumps`).
 - Two events that set a flag to one value where a condition holds and to another where it does not
   become ``where(condition, one, other)``, if the flag starts as the condition says.
 
@@ -18,6 +19,7 @@ from itertools import pairwise
 
 from bonepk.interop.sbml_ast import RefusedError
 from bonepk.interop.sbml_document import Event
+from bonepk.interop.sbml_jumps import Change, Firing, jump, linear_in
 from bonepk.interop.sbml_system import CLOCK, Draft, Part
 from bonepk.model.expr import ONE, ZERO, Expr, call, derivative, substitute, sym, symbols_of, where
 
@@ -33,16 +35,6 @@ class Dose:
     time: Expr
     amount: Expr
     label: str = ""
-
-
-@dataclass(frozen=True)
-class _Firing:
-    """When an event fires: at `time` if `allowed`; `strict` where the trigger is false at that very moment."""
-
-    time: Expr
-    strict: bool = False
-    allowed: Expr = ONE
-    until: Expr | None = None
 
 
 MINUS = -ONE
@@ -73,11 +65,11 @@ def _closed(condition: Expr) -> Expr:
 
 
 class _Carrier:
-    def __init__(self, draft: Draft, flags: str) -> None:
-        self.draft, self.flags = draft, flags
+    def __init__(self, draft: Draft, flags: str, doses: bool) -> None:
+        self.draft, self.flags, self.as_doses = draft, flags, doses
         self.events = draft.document.events
         self.doses: list[Dose] = []
-        self.changes: dict[str, list[tuple[float, _Firing, Expr, str]]] = {}
+        self.changes: dict[str, list[Change]] = {}
         self.conditions: dict[str, list[tuple[Event, Expr, Expr]]] = {}
         self.known = draft.numbers()
         self.definitions = self._definitions()
@@ -114,7 +106,11 @@ class _Carrier:
             except ValueError as problem:
                 self.refuse(event, f"a value that is not finite ({problem})")
         for name, changes in self.changes.items():
-            self._switch(name, changes)
+            changes.sort(key=lambda c: c.at)
+            try:
+                self._switch(name, changes) if name in self.draft.switched else self._state(name, changes)
+            except RefusedError as refused:
+                self.refuse(next(e for e in self.events if e.id == changes[-1].event), str(refused))
         for name, pair in self.conditions.items():
             self._flag(name, pair)
         for name, first in self.draft.switched.items():  # left by events that never fire
@@ -140,14 +136,13 @@ class _Carrier:
             asked = firing.time if event.at_trigger else moment.time
             for name, value in event.assignments:
                 value = substitute([self.flat(value)], {CLOCK: asked})[0]
-                if name in self.draft.rates:
-                    self._dose(event, moment, name, value)
-                elif name in self.draft.switched:
-                    self.changes.setdefault(name, []).append((self.value(moment.time), moment, value, event.id))
+                if name in self.draft.rates or name in self.draft.switched:
+                    change = Change(self.value(moment.time), moment, value, event.id)
+                    self.changes.setdefault(name, []).append(change)
                 else:
                     raise RefusedError(f"setting '{name}', whose amount is the state,")
 
-    def _delayed(self, event: Event, firing: _Firing) -> _Firing:
+    def _delayed(self, event: Event, firing: Firing) -> Firing:
         assert event.delay is not None
         delay = self.flat(event.delay)
         if not symbols_of([delay]) <= self.draft.constants:
@@ -158,11 +153,11 @@ class _Carrier:
             raise RefusedError("a delayed event that its trigger may cancel")
         return replace(firing, time=firing.time + delay)
 
-    def _firings(self, event: Event) -> list[_Firing | None]:
+    def _firings(self, event: Event) -> list[Firing | None]:
         trigger = normal(self.flat(event.trigger))
         branches = _split(trigger, "or")
         spans = [self._span(branch) for branch in branches]
-        out: list[_Firing | None] = []
+        out: list[Firing | None] = []
         windows: list[tuple[float, float]] = []
         for span in spans:
             if span is None:
@@ -179,7 +174,7 @@ class _Carrier:
             raise RefusedError("a trigger of overlapping spans of time")
         return out
 
-    def _span(self, condition: Expr) -> _Firing | None:
+    def _span(self, condition: Expr) -> Firing | None:
         """Find the one span of time in which a condition without ``or`` holds; None if it holds from ever on."""
         begins: list[tuple[Expr, bool]] = []
         ends: list[Expr] = []
@@ -212,9 +207,9 @@ class _Carrier:
         until = min(ends, key=self.value) if ends else None
         if until is not None and until is not time and "num" not in (until.op, time.op):
             self.draft.remarks.append("an event's window was taken to be open, as it is at the values of the file")
-        return _Firing(time, strict, allowed, until)
+        return Firing(time, strict, allowed, until)
 
-    def _from_start(self, event: Event, span: _Firing, begin: float, end: float) -> _Firing | None:
+    def _from_start(self, event: Event, span: Firing, begin: float, end: float) -> Firing | None:
         """Account for a trigger that is true at time 0."""
         true_at_start = (begin < 0 or (begin == 0 and not span.strict)) and end >= 0
         if true_at_start:
@@ -226,42 +221,34 @@ class _Carrier:
         late = call("ge" if span.strict else "gt", span.time, ZERO)
         return replace(span, allowed=late if span.allowed is ONE else call("and", span.allowed, late))
 
-    def _dose(self, event: Event, firing: _Firing, state: str, value: Expr) -> None:
-        if firing.allowed is not ONE and firing.time.op == "num":
-            raise RefusedError(f"a conditional dose into '{state}'")
-        slope = derivative([value], state)[0]
-        (amount,) = substitute([value], {state: ZERO})
-        if slope is not ONE:
-            raise RefusedError(f"setting state '{state}' to a value, which forgets what was in it,")
-        if not symbols_of([amount]) <= self.draft.constants:
-            raise RefusedError(f"adding to state '{state}' an amount that depends on the state")
-        if self.value(amount) < 0:
-            raise RefusedError(f"taking an amount out of state '{state}'")
-        self.doses.append(Dose(event.id, state, firing.time, amount, event.name))
-
-    def _switch(self, name: str, changes: list[tuple[float, _Firing, Expr, str]]) -> None:
-        events = {e.id: e for e in self.events}
-        last = changes[-1][3]
-        if name in self.conditions:
-            self.refuse(events[last], f"setting '{name}' both in time and by a condition")
+    def _state(self, name: str, changes: list[Change]) -> None:
+        parts = [(change, *linear_in(self.draft, name, change.value)) for change in changes]
+        plain = all(
+            factor is ONE
+            and self.value(amount) >= 0
+            and (change.firing.allowed is ONE or change.firing.time.op != "num")
+            for change, factor, amount in parts
+        )
+        if not (plain and self.as_doses):
+            jump(self.draft, name, changes)
             return
-        changes.sort(key=lambda c: c[0])
-        first: Expr = sym(self.draft.switched[name])
-        expr = previous = first
-        for i, (at, firing, value, event) in enumerate(changes):
-            if i and at == changes[i - 1][0] and value is not changes[i - 1][2]:
-                self.refuse(events[event], f"setting '{name}' at the same time as event '{changes[i - 1][3]}'")
-                return
-            (value,) = substitute([value], {name: previous})
+        labels = {e.id: e.name for e in self.events}
+        for change, _, amount in parts:
+            self.doses.append(Dose(change.event, name, change.firing.time, amount, labels[change.event]))
+
+    def _switch(self, name: str, changes: list[Change]) -> None:
+        if name in self.conditions:
+            raise RefusedError(f"setting '{name}' both in time and by a condition")
+        expr = previous = sym(self.draft.switched[name])
+        for i, change in enumerate(changes):
+            if i and change.at == changes[i - 1].at and change.value is not changes[i - 1].value:
+                raise RefusedError(f"setting '{name}' at the same time as event '{changes[i - 1].event}'")
+            (value,) = substitute([change.value], {name: previous})
             if not symbols_of([value]) <= self.draft.constants:
-                self.refuse(events[event], f"setting '{name}' to a value that depends on states or other switches")
-                return
-            reached = call("gt" if firing.strict else "ge", sym(CLOCK), firing.time)
-            if firing.allowed is not ONE:
-                reached = call("and", firing.allowed, reached)
-            expr = where(reached, value, expr)
+                raise RefusedError(f"setting '{name}' to a value that depends on states or other switches")
+            expr = where(change.firing.reached, value, expr)
             previous = value
-        if len(changes) > 1 and any(c[1].time.op != "num" for c in changes):
+        if len(changes) > 1 and any(c.firing.time.op != "num" for c in changes):
             self.draft.remarks.append(f"switches of '{name}' keep the order they have at the values of the file")
         self._define(name, expr)
 
@@ -322,7 +309,7 @@ def _split(condition: Expr, op: str) -> list[Expr]:
     return [part for arg in condition.args for part in _split(arg, op)]
 
 
-def carry_events(draft: Draft, flags: str = "as written") -> list[Dose]:
+def carry_events(draft: Draft, flags: str = "as written", doses: bool = True) -> list[Dose]:
     """Put the events of a file into its equations, or into doses.
 
     Parameters
@@ -332,9 +319,11 @@ def carry_events(draft: Draft, flags: str = "as written") -> list[Dose]:
         go to its faults.
     flags : {"as written", "condition"}
         Whether a flag that does not start as its condition says is refused, or read as if it did.
+    doses : bool
+        Return what events add to states as doses; else it goes into the equations too.
 
     Returns
     -------
     list of Dose
     """
-    return _Carrier(draft, flags).run()
+    return _Carrier(draft, flags, doses).run()

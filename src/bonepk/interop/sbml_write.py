@@ -25,7 +25,7 @@ from bonepk.model.system import TIME, Flux, System
 if TYPE_CHECKING:
     from bonepk.simulate.plan import Plan
 
-__all__ = ["NAMESPACE", "balance", "to_sbml"]
+__all__ = ["NAMESPACE", "balance", "identifiers_of", "to_sbml"]
 
 NAMESPACE = "https://bonepk.readthedocs.io/sbml/1"
 """XML namespace of the annotations."""
@@ -73,6 +73,12 @@ def balance(system: System) -> list[Expr | None]:
         whole = None if total is None else substitute([total], rates)[0]
         out.append(total if whole is rate else None)
     return out
+
+
+def identifiers_of(system: System) -> dict[str, str]:
+    """Give the SBML identifier of each symbol; outputs have keys ``output NAME``."""
+    ids = _Writer(system, None).ids
+    return {f"output {o.name}": ids.get(f"output {o.name}", ids.get(o.name, "")) for o in system.outputs} | ids
 
 
 class _Writer:
