@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 
 from bonepk.engine.batch import FRACTION, BatchResult, Native, Work, distinct
 from bonepk.engine.compiled import Compiled
+from bonepk.engine.derivatives import TangentProgram, lower_tangent
 from bonepk.engine.driver import driver_text
 from bonepk.engine.lanes import Driver
-from bonepk.engine.printer import PACK
 from bonepk.engine.stepper import Workspace, plan, stepper_text
-from bonepk.engine.tangent import TangentProgram, lower_tangent, tangent_places, tangent_text
+from bonepk.engine.tangent import COLUMNS, tangent_places, tangent_text
 from bonepk.engine.timeline import Kind, Op, Timeline
 from bonepk.errors import Fault, NotFoundError, SolverError, near
 
@@ -140,7 +140,7 @@ def integrate_sensitivity(
             raise SolverError(Fault("timeline", "has steady-state operations", "", "resolve them first"))
     values, times = (_stacked(a, lines) for a in (op_values, op_times))
     columns = max(len(names), *(a.shape[1] for a in (values, times) if a is not None), 1)
-    chunks = -(-columns // PACK)
+    chunks = -(-columns // COLUMNS)
     work = Work(compiled, table, lines, chosen, outputs=True)
     work.scalars(rtol, 0.0 if atol is not None else rtol * FRACTION, max_step, max_steps)
     work.absolute(np.zeros(compiled.n) if atol is None else np.broadcast_to(np.asarray(atol, float), (compiled.n,)))
@@ -150,16 +150,16 @@ def integrate_sensitivity(
     for name, array in (("op_dvalue", values), ("op_dtime", times)):
         if array is not None:
             work.add(name, _packed(array[:, None, :], chunks))
-    work.add("s_out", np.full((rows, chunks, compiled.n, PACK), np.nan))
-    work.add("dout", np.full((rows, chunks, compiled.n_outputs, PACK), np.nan))
-    per_run = chunks * PACK * (12 * compiled.n + max(1, len(names)))
+    work.add("s_out", np.full((rows, chunks, compiled.n, COLUMNS), np.nan))
+    work.add("dout", np.full((rows, chunks, compiled.n_outputs, COLUMNS), np.nan))
+    per_run = chunks * COLUMNS * (12 * compiled.n + max(1, len(names)))
     work.own("tangent", per_run)
     work.number("chunks", chunks)
     work.go(_native(compiled, tuple(names)), 1, workers or os.cpu_count() or 1)
 
     def unpacked(name: str) -> F8:
         moved = work.arrays[name].transpose(0, 2, 1, 3)
-        return np.ascontiguousarray(moved.reshape(moved.shape[0], moved.shape[1], chunks * PACK)[:, :, :columns])
+        return np.ascontiguousarray(moved.reshape(moved.shape[0], moved.shape[1], chunks * COLUMNS)[:, :, :columns])
 
     return SensitivityResult(work.result, tuple(names), unpacked("s_out"), unpacked("dout"))
 
@@ -175,10 +175,10 @@ def _stacked(given: F8 | Sequence[F8] | None, lines: list[Timeline]) -> F8 | Non
 
 
 def _packed(array: F8, chunks: int) -> F8:
-    """Turn ``(a, b, columns)`` into ``(a, chunks, b, 4)``, filled up with zeros."""
-    full = np.zeros((array.shape[0], array.shape[1], chunks * PACK))
+    """Turn ``(a, b, columns)`` into ``(a, chunks, b, 8)``, filled up with zeros."""
+    full = np.zeros((array.shape[0], array.shape[1], chunks * COLUMNS))
     full[:, :, : array.shape[2]] = array
-    return np.ascontiguousarray(full.reshape(array.shape[0], array.shape[1], chunks, PACK).transpose(0, 2, 1, 3))
+    return np.ascontiguousarray(full.reshape(array.shape[0], array.shape[1], chunks, COLUMNS).transpose(0, 2, 1, 3))
 
 
 def flow_map(

@@ -1,6 +1,6 @@
 """Forward sensitivities of a native run as LLVM text: the derivative of the numerical method itself.
 
-Beside a person's state ``y`` go columns ``S = dy/d(direction)``, four to a vector. After each accepted
+Beside a person's state ``y`` go columns ``S = dy/d(direction)``, eight to a vector. After each accepted
 step the stage equations of the Rosenbrock method are differentiated (step lengths held): with
 ``W k_s = r_s`` they read
 
@@ -18,109 +18,38 @@ derivatives before and after it.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from bonepk.engine import tableau
+from bonepk.engine.derivatives import Entries, TangentProgram
 from bonepk.engine.emit import Function
 from bonepk.engine.lanes import Driver
-from bonepk.engine.lower import Program, differentiate, lower_blocks, symbolic
 from bonepk.engine.printer import PACK, Block, print_block
 from bonepk.engine.sparse import Factorisation
 from bonepk.engine.special import constant
 from bonepk.engine.timeline import Kind
-from bonepk.model.expr import ZERO, Expr, gradient, sym
-from bonepk.model.system import System
+from bonepk.model.expr import Expr
 
-__all__ = ["TangentProgram", "lower_tangent", "tangent_places", "tangent_text"]
+__all__ = ["COLUMNS", "tangent_places", "tangent_text"]
 
-_WIDE = f"<{PACK} x double>"
+COLUMNS = 8
+"""Columns to a vector: two registers of most machines, so that one column's wait is another's work."""
+
+_WIDE = f"<{COLUMNS} x double>"
 _ARRAYS = ("s", "new", "du", "rate", *(f"k{j}" for j in range(tableau.STAGES)))
-
-Entries = tuple[tuple[int, int], ...]
-
-
-@dataclass(frozen=True)
-class TangentProgram:
-    """A program and the derivatives that sensitivities need, on common hoisted values.
-
-    Attributes
-    ----------
-    program : Program
-    chosen : tuple of int
-        Places in the parameter vector of what is differentiated by.
-    by_p, out_y, out_p, start_p : tuple of (int, int)
-        Places (row, column) of the non-zero entries of df/dp, of the outputs' derivatives and of the
-        initial state's; columns count states or `chosen`.
-    bend_y, both_p : tuple of (int, int)
-        The same of d[J k + f_t tau]/dy and of df/dp + d[J k + f_t tau]/dp.
-    blocks : dict of str to tuple of Expr
-        The entries. Those of ``bend_y`` and ``both_p`` are in leaves ``q<j>`` (the stage k, and tau as the
-        last), and ``g<i>``, the entries of block ``bend``, which hold for the whole step.
-    """
-
-    program: Program
-    chosen: tuple[int, ...]
-    by_p: Entries
-    out_y: Entries
-    out_p: Entries
-    start_p: Entries
-    bend_y: Entries
-    both_p: Entries
-    blocks: dict[str, tuple[Expr, ...]]
-
-
-def lower_tangent(system: System, linear_inputs: Sequence[str], names: Sequence[str]) -> TangentProgram:
-    """Lower a system together with its derivatives by `names` (parameters or inputs)."""
-    raw = symbolic(system, linear_inputs)
-    n = len(raw.rhs)
-    vector = (*system.parameter_names, *system.input_names)
-    chosen = tuple(vector.index(name) for name in names)
-    y, p = [f"y{i}" for i in range(n)], [f"p{i}" for i in chosen]
-    entries, dfdt = differentiate(raw.rhs)
-
-    def sparse(exprs: Sequence[Expr], by: Sequence[str]) -> tuple[Entries, list[Expr]]:
-        rows = gradient(exprs, by)
-        found = [(i, j, row[name]) for i, row in enumerate(rows) for j, name in enumerate(by) if name in row]
-        return tuple((i, j) for i, j, _ in found), [e for _, _, e in found]
-
-    by_p, by_p_e = sparse(raw.rhs, p)
-    out_y, out_y_e = sparse(raw.outputs, y)
-    out_p, out_p_e = sparse(raw.outputs, p)
-    start_p, start_p_e = sparse(raw.initial, p)
-    bent = [d * sym(f"q{n}") for d in dfdt]
-    for i, j, e in entries:
-        bent[i] = bent[i] + e * sym(f"q{j}")
-    bend_y, bend_y_e = sparse(bent, y)
-    bend_p, bend_p_e = sparse(bent, p)
-    jac = [e for _, _, e in entries]
-    groups = [raw.rhs, jac, dfdt, raw.outputs, by_p_e, bend_y_e, bend_p_e, out_y_e, out_p_e]
-    lowered, prepare = lower_blocks(groups)
-    layout = raw.layout(
-        len(prepare), tuple(i for i, _, _ in entries), tuple(j for _, j, _ in entries), all(d is ZERO for d in dfdt)
-    )
-    program = Program(layout, prepare, tuple(raw.initial), lowered[0], lowered[1], lowered[2], lowered[3])
-    # within a step only the stage changes: what depends on the step's start alone is made once
-    both: dict[tuple[int, int], Expr] = {place: sym(f"f{k}") for k, place in enumerate(by_p)}
-    for place, e in zip(bend_p, lowered[6], strict=True):
-        both[place] = both.get(place, ZERO) + e
-    both_p = tuple(sorted(both))
-    (bend_y_q, both_p_q), step = lower_blocks([lowered[5], [both[place] for place in both_p]], "qf", "g")
-    blocks = {"by_p": lowered[4], "bend": step, "bend_y": bend_y_q, "both_p": both_p_q}
-    blocks |= {"out_y": lowered[7], "out_p": lowered[8], "start_p": tuple(start_p_e)}
-    return TangentProgram(program, chosen, by_p, out_y, out_p, start_p, bend_y, both_p, blocks)
 
 
 def tangent_places(plan: TangentProgram) -> dict[str, int]:
     """Extra workspace arrays (numbers each) that all columns share."""
-    n = plan.program.layout.n
-    sizes = {"ju": len(plan.program.jacobian), "q": n + 1, "before": n}
-    return sizes | {name: max(1, len(e)) for name, e in plan.blocks.items()}
+    n, stages = plan.program.layout.n, tableau.STAGES
+    sizes = {"q": n + 1, "before": n, "weights": stages * stages, "ju": stages * len(plan.program.jacobian)}
+    sizes |= {name: stages * max(1, len(plan.blocks[name])) for name in ("bend_y", "both_p")}
+    return sizes | {name: max(1, len(plan.blocks[name])) for name in ("by_p", "bend", "out_y", "out_p", "start_p")}
 
 
 def _spread(new: Callable[[str], str], number: str) -> str:
     """One number in all places of a vector."""
     first = new(f"insertelement {_WIDE} poison, double {number}, i32 0")
-    return new(f"shufflevector {_WIDE} {first}, {_WIDE} poison, <{PACK} x i32> zeroinitializer")
+    return new(f"shufflevector {_WIDE} {first}, {_WIDE} poison, <{COLUMNS} x i32> zeroinitializer")
 
 
 class _Loads:
@@ -157,12 +86,12 @@ def _matrices(name: str, inputs: str, groups: dict[str, tuple[Expr, ...]], guard
 
 
 def _products(name: str, rows: int, parts: Sequence[tuple[str, Entries, str]], start: Sequence[str]) -> str:
-    """Print a function: ``out = sum of start arrays + sum of (sparse matrix) * (columns)``, four columns at once.
+    """Print a function: ``out = sum of start arrays + sum of (sparse matrix) * (columns)``, eight columns at once.
 
     The columns of a parameter are zero in most chunks: products with ``p`` come last, parameter by
     parameter, each behind a test.
     """
-    block = Block(PACK)
+    block = Block(COLUMNS)
 
     def load(array: str, index: int) -> str:
         at = block.new(f"getelementptr {_WIDE}, ptr %{array}, i64 {index}")
@@ -186,7 +115,7 @@ def _products(name: str, rows: int, parts: Sequence[tuple[str, Entries, str]], s
             else:
                 by_row[i].append((matrix, k, columns, j))
     for i, terms in enumerate(by_row):
-        total = load(start[0], i) if start else constant(0.0, PACK)
+        total = load(start[0], i) if start else constant(0.0, COLUMNS)
         for array in start[1:]:
             total = block.new(f"fadd {_WIDE} {total}, {load(array, i)}")
         for matrix, k, columns, j in terms:
@@ -194,8 +123,8 @@ def _products(name: str, rows: int, parts: Sequence[tuple[str, Entries, str]], s
         store(total, i)
     for j, uses in sorted(by_column.items()):
         column = load("p", j)
-        bits = block.new(f"bitcast {_WIDE} {column} to i{64 * PACK}")
-        test = block.new(f"icmp ne i{64 * PACK} {bits}, 0")
+        bits = block.new(f"bitcast {_WIDE} {column} to i{64 * COLUMNS}")
+        test = block.new(f"icmp ne i{64 * COLUMNS} {bits}, 0")
         block.lines += [f"  br i1 {test}, label %use{j}, label %skip{j}", f"use{j}:"]
         for matrix, k, i in uses:
             store(plus(load("out", i), matrix, k, column), i)
@@ -206,8 +135,8 @@ def _products(name: str, rows: int, parts: Sequence[tuple[str, Entries, str]], s
 
 
 def _solve_columns(plan: Factorisation) -> str:
-    """Print ``@solve_columns(lu, b)``: four right-hand sides with one set of factors."""
-    block = Block(PACK)
+    """Print ``@solve_columns(lu, b)``: eight right-hand sides with one set of factors."""
+    block = Block(COLUMNS)
 
     def entry(i: int, j: int) -> str:
         one = block.new(f"load double, ptr {block.new(f'getelementptr double, ptr %lu, i64 {plan.slots[i, j]}')}")
@@ -237,7 +166,7 @@ def _solve_columns(plan: Factorisation) -> str:
 
 
 class _Tangent:
-    """Writes the control code; column arrays are ``[chunk][state][4]``."""
+    """Writes the control code; column arrays are ``[chunk][state][8]``."""
 
     def __init__(self, driver: Driver, plan: TangentProgram) -> None:
         self.d, self.plan, self.n, self.m = driver, plan, driver.n, driver.n_outputs
@@ -287,7 +216,8 @@ def tangent_text(
     )
     parts.append(_solve_columns(factorisation))
     tangent = _Tangent(driver, plan)
-    parts += [write(tangent) for write in (_begin, _start, _flow, _shift, _jump, _step, _record, _commit)]
+    parts += [write(tangent) for write in (_begin, _start, _flow, _shift, _jump, _stage_start, _step, _record, _commit)]
+    parts += [_sums(n, s) for s in range(tableau.STAGES)]
     calls = {(f, 1) for _, b in made for f in b.calls} | {(f, PACK) for _, b in made for f in b.packed}
     return "\n".join(parts), calls
 
@@ -389,52 +319,97 @@ def _sum(fn: Function, start: str, terms: Sequence[tuple[str, str]], i: str, kin
     return total
 
 
-def _step(t: _Tangent) -> str:
-    """Carry the columns over the step that was just accepted (factors and stages are still there)."""
-    fn = t.d.open(f"internal void @tangent_step({_HEAD})")
-    d = t.d
-    at = {name: d.place(name) for name in (*d.space.places, "ju") if name != "end"}
-    h, time = fn.load(at["step"], 0), fn.load(at["t"], 0)
-    inverse = fn.f("div", fn.num(1.0), h)
+def _sums(n: int, s: int) -> str:
+    """Print ``@tangent_sums_<s>(s, weights, k0.., du, sum)``: both sums over earlier stages, without loops.
 
+    ``du`` keeps what it was for the stage before; the last two stages only add to it.
+    """
+    block = Block(COLUMNS)
+
+    def load(array: str, index: int) -> str:
+        at = block.new(f"getelementptr {_WIDE}, ptr %{array}, i64 {index}")
+        return block.new(f"load {_WIDE}, ptr {at}, align 8")
+
+    def store(value: str, array: str, index: int) -> None:
+        at = block.new(f"getelementptr {_WIDE}, ptr %{array}, i64 {index}")
+        block.lines.append(f"  store {_WIDE} {value}, ptr {at}, align 8")
+
+    short = s > 5
+    inside = {s - 1: 1.0} if short else dict(enumerate(tableau.A[s]))
+    ones = [block.new(f"getelementptr double, ptr %weights, i64 {j}") for j in range(s)]
+    weights = [_spread(block.new, block.new(f"load double, ptr {at}")) for at in ones]
+    for i in range(n):
+        du, total = load("du" if short else "s", i), constant(0.0, COLUMNS)
+        for j in range(s):
+            k = load(f"k{j}", i)
+            total = block.new(f"fadd contract {_WIDE} {total}, {block.new(f'fmul contract {_WIDE} {weights[j]}, {k}')}")
+            if inside.get(j) == 1.0:
+                du = block.new(f"fadd {_WIDE} {du}, {k}")
+            elif j in inside:
+                part = block.new(f"fmul contract {_WIDE} {constant(inside[j], COLUMNS)}, {k}")
+                du = block.new(f"fadd contract {_WIDE} {du}, {part}")
+        store(du, "du", i)
+        store(total, "sum", i)
+    names = ", ".join(f"ptr %{a}" for a in ("s", "weights", *(f"k{j}" for j in range(s)), "du", "sum"))
+    return "\n".join([f"define internal void @tangent_sums_{s}({names}) nounwind {{", *block.lines, "  ret void", "}"])
+
+
+def _stage_start(t: _Tangent) -> str:
+    """Matrices of all stages of the step that was just accepted."""
+    fn = t.d.open(f"internal void @tangent_matrices({_HEAD})")
+    at = {name: t.d.place(name) for name in t.d.space.places if name != "end"}
+    h, time = fn.load(at["step"], 0), fn.load(at["t"], 0)
     fn.do(f"call void @curvature(ptr {at['t']}, ptr {at['y']}, ptr {at['h']}, ptr {at['bend']})")
+    sizes = tangent_places(t.plan)
     for s in range(tableau.STAGES):
         with fn.count(t.n) as i:
-            u = _sum(
-                fn, fn.load(at["y"], i), [(fn.num(a), at[f"k{j}"]) for j, a in enumerate(tableau.A[s])], i, "double"
-            )
-            fn.store(u, at["u"], i)
+            terms = [(fn.num(a), at[f"k{j}"]) for j, a in enumerate(tableau.A[s])]
+            fn.store(_sum(fn, fn.load(at["y"], i), terms, i, "double"), at["u"], i)
             fn.store(fn.load(at[f"k{s}"], i), at["q"], i)
         fn.store(fn.f("mul", h, fn.num(tableau.D[s])), at["q"], t.n)
         fn.store(fn.f("add", time, fn.f("mul", h, fn.num(tableau.C[s]))), at["now"], 0)
-        used = [at[name] for name in ("now", "u", "h", "ju", "by_p")]
+        own = {name: fn.at(at[name], s * (sizes[name] // tableau.STAGES)) for name in ("ju", "bend_y", "both_p")}
+        used = [at["now"], at["u"], at["h"], own["ju"], at["by_p"]]
         fn.do(f"call void @stage_matrices({', '.join(f'ptr {x}' for x in used)})")
-        names = ("bend", "by_p", "q", "bend_y", "both_p")
-        fn.do(f"call void @contract({', '.join(f'ptr {at[name]}' for name in names)})")
-        outside = [_spread(fn.new, fn.f("mul", inverse, fn.num(b))) for b in tableau.B[s]]
-        with fn.count(d.arg("chunks", "i64")) as c:
-            column = {name: t.columns(fn, name, c) for name in ("s", "du", "rate", "p", "new")}
-            k = [t.columns(fn, f"k{j}", c) for j in range(s + 1)]
-            with fn.count(t.n) as i:
-                inside = [(constant(a, PACK), k[j]) for j, a in enumerate(tableau.A[s])]
-                fn.store(_sum(fn, fn.load(column["s"], i, _WIDE), inside, i, _WIDE), column["du"], i, _WIDE)
-                fn.store(
-                    _sum(fn, "zeroinitializer", list(zip(outside, k, strict=False)), i, _WIDE),
-                    column["new"],
-                    i,
-                    _WIDE,
-                )
-            used = [column["new"], column["rate"], at["ju"], at["bend_y"], at["both_p"]]
-            used += [column["du"], column["s"], column["p"], k[s]]
+        used = [at["bend"], at["by_p"], at["q"], own["bend_y"], own["both_p"]]
+        fn.do(f"call void @contract({', '.join(f'ptr {x}' for x in used)})")
+    return fn.text()
+
+
+def _step(t: _Tangent) -> str:
+    """Carry the columns over the step that was just accepted (factors and stages are still there).
+
+    Chunk by chunk through all stages, so that a chunk stays in the nearest cache.
+    """
+    fn = t.d.open(f"internal void @tangent_step({_HEAD})")
+    d, n = t.d, t.n
+    fn.do("call void @tangent_matrices(ptr %a, ptr %lanes, i64 %lane)")
+    at = {name: d.place(name) for name in ("step", "ju", "bend_y", "both_p", "mask", "lu", "weights")}
+    sizes = tangent_places(t.plan)
+    inverse = fn.f("div", fn.num(1.0), fn.load(at["step"], 0))
+    for s in range(tableau.STAGES):
+        for j, b in enumerate(tableau.B[s]):
+            fn.store(fn.f("mul", inverse, fn.num(b)), at["weights"], s * tableau.STAGES + j)
+    some_off = fn.variable("i1", "false")
+    with fn.count(n) as i:
+        off = fn.f("oeq", fn.load(at["mask"], i), fn.num(0.0))
+        some_off.set(fn.new(f"or i1 {some_off.get()}, {off}"))
+    with fn.count(d.arg("chunks", "i64")) as c:
+        column = {name: t.columns(fn, name, c) for name in ("s", "du", "rate", "p", "new")}
+        k = [t.columns(fn, f"k{j}", c) for j in range(tableau.STAGES)]
+        for s in range(tableau.STAGES):
+            used = [column["s"], fn.at(at["weights"], s * tableau.STAGES), *k[:s], column["du"], column["new"]]
+            fn.do(f"call void @tangent_sums_{s}({', '.join(f'ptr {x}' for x in used)})")
+            own = [fn.at(at[name], s * (sizes[name] // tableau.STAGES)) for name in ("ju", "bend_y", "both_p")]
+            used = [column["new"], column["rate"], *own, column["du"], column["s"], column["p"], k[s]]
             fn.do(f"call void @tangent_right({', '.join(f'ptr {x}' for x in used)})")
-            with fn.count(t.n) as i:
+            with fn.when(some_off.get()), fn.count(n) as i:
                 on = fn.f("une", fn.load(at["mask"], i), fn.num(0.0))
                 fn.store(fn.choose(on, fn.load(k[s], i, _WIDE), "zeroinitializer", _WIDE), k[s], i, _WIDE)
             fn.do(f"call void @solve_columns(ptr {at['lu']}, ptr {k[s]})")
-            if s == tableau.STAGES - 1:
-                with fn.count(t.n) as i:
-                    new = fn.new(f"fadd {_WIDE} {fn.load(column['du'], i, _WIDE)}, {fn.load(k[s], i, _WIDE)}")
-                    fn.store(new, column["new"], i, _WIDE)
+        with fn.count(n) as i:
+            new = fn.new(f"fadd {_WIDE} {fn.load(column['du'], i, _WIDE)}, {fn.load(k[-1], i, _WIDE)}")
+            fn.store(new, column["new"], i, _WIDE)
     return fn.text()
 
 
