@@ -63,18 +63,12 @@ def _by_hand(c, line, f, rtol):
             continue
         end = op.time if op is not None else at[-1]
         if end > now:
-            inside = [t for t in at if t > now]
+            inside = sorted({*(t for t in at if t > now), end})
             got = solve_ivp(
-                f,
-                (now, end),
-                y,
-                method="LSODA",
-                t_eval=[*inside, end],
-                args=(values,),
-                rtol=rtol,
-                atol=rtol * 1e-2 * size,
+                f, (now, end), y, method="LSODA", t_eval=inside, args=(values,), rtol=rtol, atol=rtol * 1e-2 * size
             )
-            rows += [y] * (len(at) - len(inside)) + list(got.y.T[: len(inside)])
+            found = dict(zip(inside, got.y.T, strict=True))
+            rows += [found.get(t, y) for t in at]
             y, now = got.y[:, -1].copy(), end
         else:
             rows += [y.copy()] * len(at)
