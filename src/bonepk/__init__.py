@@ -33,8 +33,13 @@ _ROOMS = {
     "trial_figure": "bonepk.report",
     "trial_text": "bonepk.report",
     "validation_page": "bonepk.report",
+    "virtual_figure": "bonepk.report",
+    "virtual_text": "bonepk.report",
     "predict_trial": "bonepk.study",
     "validate": "bonepk.study",
+    "people_from": "bonepk.study.people",
+    "sample_people": "bonepk.study.people",
+    "virtual_trial": "bonepk.study.virtual",
     "read_nonmem": "bonepk.simulate.nonmem",
     "simulate": "bonepk.simulate",
     "simulate_records": "bonepk.simulate.nonmem",
@@ -46,6 +51,8 @@ if TYPE_CHECKING:
     from bonepk.report import trial_figure as trial_figure
     from bonepk.report import trial_text as trial_text
     from bonepk.report import validation_page as validation_page
+    from bonepk.report import virtual_figure as virtual_figure
+    from bonepk.report import virtual_text as virtual_text
     from bonepk.simulate.endpoints import area as area
     from bonepk.simulate.endpoints import difference as difference
     from bonepk.simulate.endpoints import months_to_times as months_to_times
@@ -67,6 +74,9 @@ if TYPE_CHECKING:
     from bonepk.simulate.run import simulate as simulate
     from bonepk.study import predict_trial as predict_trial
     from bonepk.study import validate as validate
+    from bonepk.study.people import people_from as people_from
+    from bonepk.study.people import sample_people as sample_people
+    from bonepk.study.virtual import virtual_trial as virtual_trial
 
 __all__ = ["__version__", *sorted(_ROOMS)]
 

@@ -66,6 +66,11 @@ def _parser() -> argparse.ArgumentParser:
     _common(trial)
     trial.add_argument("--no-figure", action="store_true", help="print the table only")
     trial.add_argument("--figure", type=Path, metavar="PATH", help="where the figure goes (default NAME.png)")
+    virtual = trial.add_argument_group("virtual people")
+    virtual.add_argument("--people", type=int, metavar="N", help="run the trial on N virtual people")
+    virtual.add_argument("--seed", type=int, default=1, help="same seed, same people and numbers (default 1)")
+    virtual.add_argument("--workers", type=int, metavar="N", help="threads (default all processors)")
+    virtual.add_argument("--resume", type=Path, metavar="FOLDER", help="keep finished parts here and go on from them")
     trial.set_defaults(run=_trial)
 
     validate = commands.add_parser("validate", help="every trial on one page")
@@ -117,6 +122,8 @@ def _trials(_: argparse.Namespace) -> int:
 
 
 def _trial(options: argparse.Namespace) -> int:
+    if options.people is not None:
+        return _virtual(options)
     from bonepk.report import trial_figure, trial_text
     from bonepk.study import predict_trial
 
@@ -126,6 +133,29 @@ def _trial(options: argparse.Namespace) -> int:
     if not options.no_figure and any(row.predicted is not None for row in result.rows):
         path = options.figure or Path(f"{result.trial.name}.png")
         trial_figure(result, path)
+        print(f"figure: {path}")
+    return 0
+
+
+def _virtual(options: argparse.Namespace) -> int:
+    from bonepk.report import virtual_figure, virtual_text
+    from bonepk.study.virtual import virtual_trial
+
+    with _Progress() as tell:
+        result = virtual_trial(
+            options.name,
+            options.people,
+            options.seed,
+            model=options.model,
+            parameters=options.parameters,
+            workers=options.workers,
+            progress=tell,
+            resume=options.resume,
+        )
+    print(virtual_text(result))
+    if not options.no_figure:
+        path = options.figure or Path(f"{result.trial.name}-virtual.png")
+        virtual_figure(result, path)
         print(f"figure: {path}")
     return 0
 

@@ -1,7 +1,7 @@
 """Random numbers by name and by person: the same for a person whoever else is drawn, in whatever order.
 
-A counter-based generator (Philox) is opened at the place a person owns in the stream of a name. So numbers do not depend on
-how people are cut into chunks, on the number of workers, or on which other traits are drawn.
+A counter-based generator (Philox) is opened at the place a person owns in the stream of a name. So numbers do not
+depend on how people are cut into chunks, on the number of workers, or on which other traits are drawn.
 """
 
 from __future__ import annotations

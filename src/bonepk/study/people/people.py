@@ -95,7 +95,7 @@ class People:
         return float(self.weights.sum() ** 2 / (self.weights**2).sum()) if len(self) else 0.0
 
     def select(self, which: ArrayLike) -> People:
-        """Some of them, by a mask or by places; weights are scaled to mean 1 again."""
+        """Take some of them, by a mask or by places; weights are scaled to mean 1 again."""
         chosen = np.asarray(which)
         weights = self.weights[chosen]
         total = weights.mean() if len(weights) else 1.0
@@ -138,8 +138,8 @@ class People:
     def parameters(self, compiled: Compiled) -> F8:
         """Parameter vectors of a model, one a person.
 
-        Years since menopause, weight and creatinine clearance go to the inputs and parameters that carry them; parameters
-        listed in the population are spread around the model's value.
+        Years since menopause, weight and creatinine clearance go to the inputs and parameters that carry them;
+        parameters listed in the population are spread around the model's value.
 
         Parameters
         ----------
@@ -152,8 +152,8 @@ class People:
         Raises
         ------
         DataError
-            If the population spreads a parameter the model does not have (other than one of a drug that is left out), or
-            one on the logit scale is not between 0 and 1.
+            If the population spreads a parameter the model does not have (other than one of a drug that is left out),
+            or one on the logit scale is not between 0 and 1.
         """
         table = np.tile(compiled.parameter_vector(), (len(self), 1))
         names = set(compiled.layout.vector_names)

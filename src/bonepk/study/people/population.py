@@ -1,4 +1,4 @@
-"""A population as a value: how traits are spread, how people differ in bone and drug handling, who may enter a trial."""
+"""A population as a value: how traits are spread, how bone and drug handling differ, who may enter a trial."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ class Spread:
     ----------
     trait : str
     kind : {"normal", "lognormal", "share", "fixed"}
-        Normal (`centre` is the mean), log-normal (`centre` is the median, `sd` that of the logarithm), a share of people
-        with the flag (`centre`), or one value for all.
+        Normal (`centre` is the mean), log-normal (`centre` is the median, `sd` that of the logarithm), a share of
+        people with the flag (`centre`), or one value for all.
     centre, sd : float
     low, high : float
         Nobody is outside; the distribution is cut there and scaled up between.

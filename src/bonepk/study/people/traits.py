@@ -123,7 +123,7 @@ def check_traits(traits: Mapping[str, F8], place: str = "people") -> None:
     Raises
     ------
     DataError
-        Naming for each person every trait that is not finite or outside what is possible, and traits that do not fit together.
+        Naming for each person every trait that is outside what is possible, and traits that do not fit together.
     """
     faults = Faults()
     size = max((len(v) for v in traits.values()), default=0)

@@ -73,22 +73,22 @@ class Courses:
         return place
 
     def level(self, output: str, month: float) -> F8:
-        """True level of an output at a stored month, shape (people,)."""
+        """Look up the true level of an output at a stored month, shape (people,)."""
         if output not in self.values:
             raise DataError(Fault("courses", f"no output '{output}'", near(output, self.values)))
         return self.values[output][:, self.at(month)].astype(np.float64)
 
     def change(self, output: str, month: float, since: float = 0.0) -> F8:
-        """True percent change since a month, shape (people,)."""
+        """Work out the true percent change since a month, shape (people,)."""
         return 100.0 * (self.level(output, month) / self.level(output, since) - 1.0)
 
     def bmd(self, site: str, month: float) -> F8:
-        """True bone density in g/cm2, shape (people,)."""
+        """Work out the true bone density in g/cm2, shape (people,)."""
         rise = self.level(f"bmd_{site}", month) / self.level(f"bmd_{site}", 0.0)
         return np.asarray(self.people[f"bmd_{site}"] * rise, dtype=np.float64)
 
     def t_score(self, site: str, month: float) -> F8:
-        """True T-score, shape (people,)."""
+        """Work out the true T-score, shape (people,)."""
         return t_of(self.bmd(site, month), site, self.people.population.device)
 
     def select(self, which: NDArray[np.bool_] | NDArray[np.int64]) -> Courses:
@@ -125,7 +125,7 @@ class Outcome(Protocol):
 
 
 def measured(courses: Courses, output: str, month: float) -> F8:
-    """What a scan or an assay shows, shape (people,).
+    """Level with the errors of a scan or an assay, shape (people,).
 
     Bone density has the error of a scan (that at entry is the one the entry criteria saw) and what a person's own value
     wanders between visits; a marker has the error of the assay and biological variation.
@@ -152,4 +152,4 @@ def measured(courses: Courses, output: str, month: float) -> F8:
             return bmd_of(people[f"measured_t_score_{site}"], site, device)
         return courses.bmd(site, month) * (1 + who.noise(site) * people.normals(f"scan {site} month {month:g}")[:, 0])
     noise = np.sqrt(np.log1p(who.noise(output) ** 2)) * people.normals(f"assay {output} month {month:g}")[:, 0]
-    return courses.level(output, month) * np.exp(noise)
+    return np.asarray(courses.level(output, month) * np.exp(noise), dtype=np.float64)

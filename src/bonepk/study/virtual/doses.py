@@ -101,7 +101,7 @@ def schedule_of(system: System, plan: Plan) -> Schedule:
 def taken(
     system: System, compiled: Compiled, people: People, table: F8, schedules: Sequence[Schedule], conduct: Conduct
 ) -> list[Doses]:
-    """What people really take of what was planned for them.
+    """Work out what people really take of what was planned for them.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """Pieces of a virtual trial that are done, on disk: an interrupted trial goes on where it was, with the same numbers.
 
-A piece is stored under the hash of everything its numbers depend on, so a piece of another trial, seed or model is never
-taken for it. It is written beside its place and renamed, and carries a checksum: a torn file counts as not done.
+A piece is stored under the hash of everything its numbers depend on, so a piece of another trial, seed or model is
+never taken for it. It is written beside its place and renamed, and carries a checksum: a torn file counts as not done.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class PieceJournal:
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(hashlib.sha256(content).digest() + content)
-            os.replace(temporary, self._folder / f"{key}.piece")
+            Path(temporary).replace(self._folder / f"{key}.piece")
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
             raise

@@ -1,8 +1,8 @@
 """Running people through a trial: pieces of the group side by side, rules looked at visit by visit.
 
-Most people meet no rule. So each is first run to the end on what was planned. Whoever meets a rule at a visit is taken up
-again at that visit, with the state she had, and run to the end on what she gets now; until nobody meets a rule. A rule sees
-nothing behind its visit, so the order of work does not matter.
+Most people meet no rule. So each is first run to the end on what was planned. Whoever meets a rule at a visit is taken
+up again at that visit, with the state she had, and run to the end on what she gets now; until nobody meets a rule. A
+rule sees nothing behind its visit, so the order of work does not matter.
 """
 
 from __future__ import annotations
@@ -226,14 +226,14 @@ def _piece(
     result = integrate_batch(job.compiled, table, lines, rtol=job.rtol, workers=1)
     _, y, out = result.block
     assert out is not None
-    values = {n: np.ascontiguousarray(out[:, :, k], dtype=np.float32) for n, k in zip(names, outputs, strict=True)}
+    levels = {n: np.ascontiguousarray(out[:, :, k], dtype=np.float32) for n, k in zip(names, outputs, strict=True)}
     share = arriving(job.system, job.compiled, table)
     status, attempts = result.status.copy(), int(result.steps.sum())
     rescued = np.full((len(people), len(rescues)), np.inf)
     seen = np.zeros((len(people), len(rescues)), dtype=np.int64)  # visits each rule has been asked at
 
     while True:
-        courses = Courses(people, arm, job.months, values, dropout)
+        courses = Courses(people, arm, job.months, levels, dropout)
         events = {} if job.outcome is None else {n: np.asarray(v) for n, v in job.outcome(courses).items()}
         visit = _first_rule(job, courses, events, rescued, seen)
         who = np.flatnonzero(visit[:, 0] != _NEVER)
@@ -253,9 +253,9 @@ def _piece(
             y[i, row:] = part.y[rows]
             assert part.outputs is not None
             for n, place in zip(names, outputs, strict=True):
-                values[n][i, row:] = part.outputs[rows, place]
+                levels[n][i, row:] = part.outputs[rows, place]
             status[i] = max(int(status[i]), int(part.status[k]))
-    found: dict[str, NDArray[np.generic]] = {f"value {n}": v for n, v in values.items()}
+    found: dict[str, NDArray[np.generic]] = {f"value {n}": v for n, v in levels.items()}
     found |= {f"event {n}": v for n, v in events.items()}
     drugs = sorted({c.drug for s in (*schedules, *rescues) for c in s.courses})
     found |= {f"given {d}": np.array([x.given.get(d, 0) for x in doses], dtype=np.int64) for d in drugs}

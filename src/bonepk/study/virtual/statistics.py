@@ -125,7 +125,7 @@ def power_of(difference: float, sd: float, n: float, ratio: float = 1.0, alpha: 
 
     Notes
     -----
-    Exact, by the non-central t distribution; the smaller tail is left out, which matters only below a power of about 0.1.
+    Exact, by the non-central t distribution; the smaller tail is left out, which matters below a power of about 0.1.
     """
     from scipy.special import nctdtr, stdtrit
 

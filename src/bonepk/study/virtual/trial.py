@@ -111,7 +111,7 @@ class VirtualTrial:
         if name not in names:
             known = near(name, names) or f"one of {', '.join(names)}"
             raise NotFoundError(Fault(f"virtual trial '{self.conduct.name}'", f"unknown arm '{name}'", known))
-        return self.arm == names.index(name)
+        return np.asarray(self.arm == names.index(name))
 
     def changes(self, output: str, month: float, since: float = 0.0, true: bool = False) -> F8:
         """Percent change of each person; NaN for those lost before, or whose run failed.
@@ -159,13 +159,13 @@ class VirtualTrial:
             known = near(event, self.followed.events) or "run the trial with outcome="
             raise NotFoundError(Fault("virtual trial", f"no event '{event}'", known))
         who = self.in_arm(arm)
-        return mean_of(100.0 * (self.followed.events[event][who] <= month), self._weights(who))
+        return mean_of(100.0 * (self.followed.events[event][who] <= month).astype(np.float64), self._weights(who))
 
     def rescued_share(self, arm: str, month: float) -> Estimate:
         """Percent of an arm in whom a rule started a drug by a month."""
         who = self.in_arm(arm)
         started = self.followed.rescued.min(axis=1, initial=np.inf)[who] <= month
-        return mean_of(100.0 * started, self._weights(who))
+        return mean_of(100.0 * started.astype(np.float64), self._weights(who))
 
     @cached_property
     def rows(self) -> tuple[VirtualRow, ...]:
