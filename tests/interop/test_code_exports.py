@@ -258,7 +258,7 @@ def test_mrgsolve_text_computes_what_the_system_does(which, request):
         env = run(block(text, "[ ODE ]"), env | {"SOLVERTIME": clock, "TIME": clock})
         rates = [env[f"dxdt_{names[n]}"] for n in system.state_names]
         env = run(block(text, "[ TABLE ]"), env)
-        captured = [line.split(" //")[0] for line in block(text, "[ CAPTURE ]") if line]
+        captured = [line.split(" :")[0] for line in block(text, "[ CAPTURE ] @annotated") if line]
         check(
             system,
             values,

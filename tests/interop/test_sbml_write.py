@@ -105,11 +105,12 @@ def compared(system, plan, times, **tolerances):
     return worst
 
 
-@pytest.mark.parametrize("name", ["lemaire2004", "komarova2003", "pivonka2008", "jorg2022", "peterson2010"])
+@pytest.mark.parametrize("name", LITERATURE)
 def test_literature_models_run_in_libroadrunner(name):
     system = load(name)
-    span = {"jorg2022": 20000.0, "peterson2010": 2000.0}.get(name, 200.0)
-    moved = {"lemaire2004": ("I_P", 1e3), "pivonka2008": ("P_PTH", 5e2)}  # these rest at a steady state otherwise
+    span = {"jorg2022": 20000.0, "peterson2010": 2000.0, "peterson_riggs2012": 2000.0}.get(name, 200.0)
+    moved = {"lemaire2004": ("I_P", 1e3), "pivonka2008": ("P_PTH", 5e2)}
+    moved["martinez_reina2019"] = ("pmo", 1.0)  # these rest at a steady state otherwise
     plan = switch(*moved[name], start=20.3, stop=80.7) if name in moved else Plan()
     worst = compared(system, plan, np.linspace(span / 50, span, 50), rtol=1e-10, atol=1e-14)
     assert max(worst.values()) < 1e-6, worst

@@ -50,10 +50,12 @@ def to_mrgsolve(system: System, label: str = "") -> str:
     ids[TIME] = "model_time"
     code = Code(C, ids)
     timed = TIME in symbols_of([*system.flat_rates, *system.flat_outputs])
-    lines = [*header(system, "//", label), "", "[ PARAM ]"]
-    lines += [f"{ids[name]} = {value!r} // [{unit}] {text} ({name})" for name, value, unit, text in leaves(system)]
-    lines += ["", "[ CMT ]"]
-    lines += [f"{ids[s.name]} // [{s.unit}] {s.label} ({s.name})" for s in system.states]
+    lines = [*header(system, "//", label), "", "[ PARAM ] @annotated"]
+    lines += [
+        f"{ids[name]} : {value!r} : {_about(text, unit)} // ({name})" for name, value, unit, text in leaves(system)
+    ]
+    lines += ["", "[ CMT ] @annotated"]
+    lines += [f"{ids[s.name]} : {_about(s.label, s.unit)} // ({s.name})" for s in system.states]
     lines += ["", "[ MAIN ]"]
     for d in system.derived:
         lines += code.assign(f"double {ids[d.name]}", d.expr)
@@ -82,6 +84,12 @@ def to_mrgsolve(system: System, label: str = "") -> str:
         lines += code.assign(ids[q.name], q.expr)
     for key, o in outputs.items():
         lines += code.assign(f"double {ids[key]}", o.expr)
-    lines += ["", "[ CAPTURE ]"]
-    lines += [f"{ids[key]} // [{o.unit}] {o.label} ({o.name})" for key, o in outputs.items()]
+    lines += ["", "[ CAPTURE ] @annotated"]
+    lines += [f"{ids[key]} : {_about(o.label, o.unit)} // ({o.name})" for key, o in outputs.items()]
     return "\n".join(line.rstrip() for line in lines) + "\n"
+
+
+def _about(label: str, unit: str) -> str:
+    """Label and unit as an annotated block has them: a colon would end the label, a bracket begin the unit."""
+    plain = " ".join(label.translate({ord(c): " " for c in ":()"}).split()) or "-"
+    return f"{plain} ({unit or '1'})"

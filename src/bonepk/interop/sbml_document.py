@@ -18,6 +18,7 @@ from bonepk.errors import Fault, Faults, MissingExtraError, ModelTextError
 from bonepk.interop.sbml_ast import Formulas, RefusedError
 from bonepk.interop.sbml_units import definition_text, kind_text
 from bonepk.model.expr import ONE, Expr, num, sym
+from bonepk.model.unit_words import divide, parse_unit, unit_text
 
 __all__ = ["Document", "Event", "Reaction", "Symbol", "need_libsbml", "read_document"]
 
@@ -331,7 +332,7 @@ class _Reader:
             by_amount = bool(s.getHasOnlySubstanceUnits()) or point
             substance = self.unit(s.getSubstanceUnits()) or self._default("substance")
             size = self.unit(s.getSpatialSizeUnits()) or (compartment.unit if compartment else "")
-            unit = substance if by_amount or not substance or not size else f"({substance})/({size})"
+            unit = substance if by_amount or not substance or not size else _ratio(substance, size)
             factor = (s.getConversionFactor() or common) if self.opened.getLevel() >= 3 else ""
             self.symbols[s.getId()] = Symbol(
                 s.getId(),
@@ -437,6 +438,10 @@ class _Reader:
             tuple(assignments),
             _annotation(e),
         )
+
+
+def _ratio(over: str, under: str) -> str:
+    return unit_text(divide(parse_unit(over), parse_unit(under)))
 
 
 def _finite(value: float) -> float | None:

@@ -299,6 +299,8 @@ class _Carrier:
             self.refuse(event, why, f"flags='condition' reads '{name}' as {shown:g} wherever the trigger holds")
             return
         self._define(name, expr)
+        if agrees:
+            self.draft.remarks.append(f"flag '{name}' became a condition, exact while it starts as that condition says")
         if not agrees and not fired:
             self.draft.remarks.append(f"flag '{name}' was read as what its condition says, from the start on")
 
