@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from bonepk.infer.rows import Block
 
-__all__ = ["Differentiable", "Predictor", "Sourced", "differences"]
+__all__ = ["Differentiable", "Predictor", "Sourced", "differences", "in_one_batch"]
 
 FloatArray = NDArray[np.float64]
 
@@ -102,3 +102,23 @@ def differences(
         h = step * (abs(values[name]) or 1.0)
         made[:, k] = (predictor.predict(block, {**values, name: values[name] + h}) - base) / h
     return base, made
+
+
+def in_one_batch(
+    run: Callable[[Sequence[Mapping[str, float]]], FloatArray],
+    values: Mapping[str, float],
+    names: Sequence[str],
+    used: Sequence[str],
+    step: float = 1e-3,
+) -> tuple[FloatArray, FloatArray]:
+    """Predictions and forward differences from one call of a function that runs many values side by side.
+
+    Runs side by side share the sizes of their steps, so the error of a difference is far below that of a run, and
+    `step` can be large enough for rounding not to matter. `used` are the names that can change anything.
+    """
+    sizes = [step * (abs(values[n]) or 1.0) for n in used]
+    made = run([values, *({**values, n: values[n] + h} for n, h in zip(used, sizes, strict=True))])
+    slopes = np.zeros((made.shape[1], len(names)))
+    for k, (name, h) in enumerate(zip(used, sizes, strict=True)):
+        slopes[:, names.index(name)] = (made[k + 1] - made[0]) / h
+    return made[0], slopes

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from bonepk import diskcache
 from bonepk.errors import DataError, Fault, Faults, RegimenError, near
+from bonepk.infer.predictor import in_one_batch
 from bonepk.infer.rows import Block, Row
 from bonepk.infer.runs import Runner
 from bonepk.model import System, load
@@ -29,7 +30,6 @@ FloatArray = NDArray[np.float64]
 
 _COLUMNS = ("id", "time", "output", "value", "se", "kind")
 _KINDS = ("level", "percent_change")
-_STEP = 1e-4
 
 
 @dataclass(frozen=True)
@@ -158,13 +158,7 @@ class Table:
     def jacobian(self, block: str, values: Mapping[str, float], names: Sequence[str]) -> tuple[FloatArray, FloatArray]:
         """Predictions and derivatives, all runs in one batch."""
         used = [n for n in names if self.uses(block, n)]
-        steps = [_STEP * (abs(values[n]) or 1.0) for n in used]
-        moved = [{**values, n: values[n] + h} for n, h in zip(used, steps, strict=True)]
-        made = self._expressed(block, [values, *moved])
-        slopes = np.zeros((made.shape[1], len(names)))
-        for k, (name, h) in enumerate(zip(used, steps, strict=True)):
-            slopes[:, names.index(name)] = (made[k + 1] - made[0]) / h
-        return made[0], slopes
+        return in_one_batch(lambda every: self._expressed(block, every), values, names, used)
 
     def _expressed(self, name: str, values: Sequence[Mapping[str, float]]) -> FloatArray:
         runner, times = self._runners[name]
@@ -243,17 +237,20 @@ def _csv_rows(
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise DataError(Fault(str(path), f"cannot be read: {error.strerror}")) from None
-    reader = csv.DictReader(text.splitlines())
+    lines = text.splitlines()
+    begin = next((i for i, line in enumerate(lines) if not line.startswith("#")), 0)  # comments may stand on top
+    reader = csv.DictReader(lines[begin:])
     header = [c.strip().lower() for c in reader.fieldnames or []]
+    top = f"{path}:{begin + 1}"
     for column in ("id", "time", "output", "value"):
         if column not in header:
-            faults.add(f"{path}:1", f"no column '{column}'", near(column, header) or f"found {', '.join(header)}")
+            faults.add(top, f"no column '{column}'", near(column, header) or f"found {', '.join(header)}")
     for column in header:
         if column not in _COLUMNS:
-            faults.add(f"{path}:1", f"unknown column '{column}'", near(column, _COLUMNS) or ", ".join(_COLUMNS))
+            faults.add(top, f"unknown column '{column}'", near(column, _COLUMNS) or ", ".join(_COLUMNS))
     if len(faults):
         return rows
-    for number, raw in enumerate(reader, start=2):
+    for number, raw in enumerate(reader, start=begin + 2):
         place = f"{path}:{number}"
         row = {str(k).strip().lower(): (v or "").strip() for k, v in raw.items()}
         time, value = _number(row["time"], place, "time", faults), _number(row["value"], place, "value", faults)

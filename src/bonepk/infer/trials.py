@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from bonepk import diskcache
 from bonepk.errors import DataError, Fault
+from bonepk.infer.predictor import in_one_batch
 from bonepk.infer.rows import Block, Row
 from bonepk.infer.runs import Runner
 from bonepk.model import System, load, models
@@ -43,7 +44,6 @@ TYPICAL: Mapping[str, float] = {
 """Standard deviation between women by family, for rows whose publication states no spread, in percent."""
 
 _SMALL = 40  # women assumed in an arm whose number is not known
-_STEP = 1e-3  # of a difference; runs of one batch share their steps, so that noise stays far below it
 
 
 def family_of(endpoint: str, kind: str = "percent_change") -> str:
@@ -239,13 +239,7 @@ class Trials:
     def jacobian(self, block: str, values: Mapping[str, float], names: Sequence[str]) -> tuple[FloatArray, FloatArray]:
         """Predictions and derivatives, all runs in one batch."""
         used = [n for n in names if self.uses(block, n)]
-        steps = [_STEP * (abs(values[n]) or 1.0) for n in used]
-        moved = [{**values, n: values[n] + h} for n, h in zip(used, steps, strict=True)]
-        made = self._expressed(block, [values, *moved])
-        slopes = np.zeros((made.shape[1], len(names)))
-        for k, (name, h) in enumerate(zip(used, steps, strict=True)):
-            slopes[:, names.index(name)] = (made[k + 1] - made[0]) / h
-        return made[0], slopes
+        return in_one_batch(lambda every: self._expressed(block, every), values, names, used)
 
     def _expressed(self, name: str, values: Sequence[Mapping[str, float]]) -> FloatArray:
         block = self._blocks[name]
