@@ -30,6 +30,10 @@ _ROOMS = {
     "infusion": "bonepk.simulate.plan",
     "switch": "bonepk.simulate.plan",
     "weekly": "bonepk.simulate.plan",
+    "export": "bonepk.interop",
+    "from_sbml": "bonepk.interop",
+    "read_sbml": "bonepk.interop",
+    "to_sbml": "bonepk.interop",
     "trial_figure": "bonepk.report",
     "trial_text": "bonepk.report",
     "validation_page": "bonepk.report",
@@ -46,6 +50,10 @@ _ROOMS = {
 }
 
 if TYPE_CHECKING:
+    from bonepk.interop import export as export
+    from bonepk.interop import from_sbml as from_sbml
+    from bonepk.interop import read_sbml as read_sbml
+    from bonepk.interop import to_sbml as to_sbml
     from bonepk.model import load as load
     from bonepk.model import models as models
     from bonepk.report import trial_figure as trial_figure
