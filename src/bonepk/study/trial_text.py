@@ -189,7 +189,7 @@ def _give(one: Fields, drugs: Sequence[str]) -> Plan:
     dose = one.text("dose", required=True)
     start, interval = one.duration("from") or 0.0, one.duration("every")
     until, doses = one.duration("until"), one.whole("doses")
-    over, spread = one.duration("over") or 0.0, one.flag("spread")
+    over, spread, route = one.duration("over") or 0.0, one.flag("spread"), one.text("route")
     amount, _, unit = dose.partition(" ")
     before = len(one.faults)
     if dose and (not _positive(amount) or not unit.strip()):
@@ -209,8 +209,10 @@ def _give(one: Fields, drugs: Sequence[str]) -> Plan:
     if len(one.faults) > before or not drug:
         return Plan()
     if interval is None:
-        return single(drug, dose, start, over=over)
-    return every(drug, dose, days=interval, doses=doses, until=until, start=start, over=over, spread=spread)
+        return single(drug, dose, start, route=route, over=over)
+    return every(
+        drug, dose, days=interval, doses=doses, until=until, start=start, route=route, over=over, spread=spread
+    )
 
 
 def _positive(text: str) -> bool:

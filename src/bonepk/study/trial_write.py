@@ -73,6 +73,7 @@ def _part(part: Course | Switch) -> dict[str, object]:
     return {
         "give": part.drug,
         "dose": part.amount,
+        "route": part.route,
         "every": in_words(part.interval) if part.interval else "",
         "from": in_words(part.start),
         "doses": part.doses,
