@@ -8,7 +8,7 @@ in Python and use dense output only where a record falls inside a step.
 
 Absolute tolerance. Unless given, it is ``rtol * 1e-2 * size`` for each state, where `size` is the
 largest amount the state has had so far, its initial value included. A state that had none yet is
-taken as large as its present inflow makes it within the shortest time scale of the system, or, if
+taken as large as its present gross inflow makes it within the shortest time scale of the system, or, if
 nothing flows in, as 1e-8 of the largest state. So a state in pmol beside one in grams needs no
 tuning, and a compartment that empties is followed down to ``rtol/100`` of its peak.
 """
@@ -148,8 +148,11 @@ class Field:
         largest = float(size.max(initial=0.0)) or 1.0
         seen = size > _TRACE * largest
         if not seen.all():
-            fastest = float(np.abs(np.diagonal(self.jacobian(t, y))).max(initial=0.0))
-            inflow = np.abs(self(t, y)) / fastest if fastest > 0 else np.zeros_like(y)
+            slopes = np.abs(self.jacobian(t, y))
+            fastest = float(np.diagonal(slopes).max(initial=0.0))
+            # what flows in before anything cancels: a net flow of zero is only rounding, and no size
+            gross = np.maximum(np.abs(self(t, y)), slopes @ np.abs(y))
+            inflow = gross / fastest if fastest > 0 else np.zeros_like(y)
             guess = np.where(inflow > _TRACE * largest, inflow, _UNSEEN * largest)
             size = np.where(seen, size, guess)
         return self.settings.rtol * _FRACTION * size
