@@ -111,7 +111,7 @@ def batch_text(program: Program, lanes: int) -> str:
     steps, calls = stepper_text(program, lanes)
     person, more = person_text(program)
     run = driver_text(Driver(program.layout, space, len(program.outputs)))
-    return "\n".join([functions_text(calls | more, lanes if lanes > 1 else 0), person, steps, run])
+    return "\n".join([functions_text(calls | more), person, steps, run])
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from bonepk.engine.jit import Loaded
 from bonepk.engine.lower import Layout, Program
-from bonepk.engine.printer import PACK, Block, print_block
+from bonepk.engine.printer import Block, print_block
 from bonepk.engine.special import LIBRARY, definitions
 from bonepk.model.expr import Expr
 from bonepk.model.system import System
@@ -67,17 +67,13 @@ def person_text(program: Program) -> tuple[str, set[tuple[str, int]]]:
         _straight("initial", "ptr noalias %p, ptr noalias %out", program.initial, {"p": "%p"}, "%out"),
         _straight("row", f"{_STATE}, ptr noalias %out", program.outputs, _YH, "%out"),
     ]
-    return "\n".join(text for text, _ in made), {use for _, block in made for use in _uses(block)}
+    return "\n".join(text for text, _ in made), {use for _, block in made for use in block.calls}
 
 
-def _uses(block: Block) -> set[tuple[str, int]]:
-    return {(f, 1) for f in block.calls} | {(f, PACK) for f in block.packed}
-
-
-def functions_text(calls: set[tuple[str, int]], inline: int = 0) -> str:
-    """Define the elementary functions in use, by lanes, and declare C functions; inlined for `inline` lanes."""
+def functions_text(calls: set[tuple[str, int]]) -> str:
+    """Define the elementary functions in use, by lanes, and declare C functions."""
     widths = sorted({k for _, k in calls} | {1})
-    parts = [definitions({f for f, k in calls if k == lanes}, lanes, lanes == inline) for lanes in widths]
+    parts = [definitions({f for f, k in calls if k == lanes}, lanes) for lanes in widths]
     used = [(f, k) for f, k in LIBRARY.items() if any(f == name for name, _ in calls)]
     parts += [f"declare double @bonepk.{f}({', '.join(['double'] * k)})" for f, k in used]
     return "\n".join(parts)
@@ -91,7 +87,7 @@ def program_text(program: Program) -> str:
 
     def keep(made: tuple[str, Block]) -> None:
         parts.append(made[0])
-        calls.update(_uses(made[1]))
+        calls.update(made[1].calls)
 
     block = Block(1)
     for i, value in enumerate(print_block(block, program.rhs, _Loads(block, yh))):

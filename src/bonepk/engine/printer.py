@@ -1,7 +1,7 @@
 """Print a block of expressions as LLVM instructions, one per node of the shared graph.
 
-In scalar code the elementary functions, which are most of the work of a bone model, are called four
-at a time: nodes are printed by levels of such calls, each level in packs.
+The elementary functions, which are most of the work of a bone model, are called on several arguments at
+a time: nodes are printed by levels of such calls, each level in packs.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from bonepk.model.expr import Expr, topological
 
 __all__ = ["PACK", "Block", "leaf_place", "print_block"]
 
-PACK = 4
-"""Numbers to an elementary-function call in scalar code."""
+PACK = {1: 4, 2: 4, 4: 8, 8: 16}
+"""Numbers to an elementary-function call, by lanes: a vector of people's numbers, and two of them in vector code."""
 
 _BINARY = {"add": "fadd contract", "sub": "fsub contract", "mul": "fmul contract", "div": "fdiv"}
 _COMPARE = {"lt": "olt", "le": "ole", "gt": "ogt", "ge": "oge", "eq": "oeq", "ne": "une"}
@@ -27,10 +27,8 @@ class Block:
     Attributes
     ----------
     lines : list of str
-    calls : set of str
-        Names of `special` or library functions in use.
-    packed : set of str
-        Names of `special` functions called on `PACK` numbers at once (in scalar code).
+    calls : set of (str, int)
+        Functions in use, with the numbers they take at once (1 for those of the C library).
     values : list of str
         LLVM names of the block's results.
     """
@@ -38,8 +36,7 @@ class Block:
     def __init__(self, lanes: int, prefix: str = "x") -> None:
         self.lanes = lanes
         self.lines: list[str] = []
-        self.calls: set[str] = set()
-        self.packed: set[str] = set()
+        self.calls: set[tuple[str, int]] = set()
         self.values: list[str] = []
         self._prefix = prefix
         self._count = 0
@@ -125,19 +122,18 @@ def print_block(block: Block, roots: Sequence[Expr], leaf: Callable[[str, int], 
                 stack.append((node, True))
                 stack.extend((a, False) for a in reversed(node.args))
 
-    if lanes == 1:
-        for group in _packs(topological(roots)):
-            args = [node.args[0] for node in group]
-            ensure(args)
-            if len(group) == 1:
-                emit(group[0])
-            else:
-                value.update(zip(map(id, group), _together(block, group[0].op, [*map(number, args)]), strict=True))
+    for group in _packs(topological(roots), PACK[lanes] // lanes):
+        args = [node.args[0] for node in group]
+        ensure(args)
+        if len(group) == 1:
+            emit(group[0])
+        else:
+            value.update(zip(map(id, group), _together(block, group[0].op, [*map(number, args)]), strict=True))
     ensure(roots)
     return [number(r) for r in roots]
 
 
-def _packs(order: Sequence[Expr]) -> Iterator[list[Expr]]:
+def _packs(order: Sequence[Expr], size: int) -> Iterator[list[Expr]]:
     """Give the elementary-function calls in packs that do not depend on each other, operands first."""
     depth: dict[int, int] = {}
     levels: dict[tuple[int, str], list[Expr]] = {}
@@ -147,19 +143,25 @@ def _packs(order: Sequence[Expr]) -> Iterator[list[Expr]]:
             depth[id(node)] += 1
             levels.setdefault((depth[id(node)], node.op), []).append(node)
     for _, calls in sorted(levels.items(), key=lambda item: item[0][0]):
-        for at in range(0, len(calls), PACK):
-            yield calls[at : at + PACK]
+        for at in range(0, len(calls), size):
+            yield calls[at : at + size]
 
 
 def _together(block: Block, op: str, args: list[str]) -> list[str]:
-    """Call one elementary function on up to four numbers at once."""
-    block.packed.add(op)
-    wide = vector_type(PACK)
+    """Call one elementary function on several numbers (scalar code) or two vectors (vector code) at once."""
+    lanes, width = block.lanes, PACK[block.lanes]
+    block.calls.add((op, width))
+    kind, wide = vector_type(lanes), vector_type(width)
+    if lanes > 1:
+        places = [", ".join(f"i32 {i}" for i in range(part * lanes, (part + 1) * lanes)) for part in (0, 1)]
+        vector = block.new(f"shufflevector {kind} {args[0]}, {kind} {args[1]}, <{width} x i32> <{', '.join(places)}>")
+        vector = block.new(f"call {wide} @bonepk.{op}.{width}({wide} {vector})")
+        return [block.new(f"shufflevector {wide} {vector}, {wide} poison, <{lanes} x i32> <{p}>") for p in places]
     vector = "poison"
-    for lane in range(PACK):
+    for lane in range(width):
         # spare places repeat the last number, so that they cannot be slow or signal
         vector = block.new(f"insertelement {wide} {vector}, double {args[min(lane, len(args) - 1)]}, i32 {lane}")
-    vector = block.new(f"call {wide} @bonepk.{op}.{PACK}({wide} {vector})")
+    vector = block.new(f"call {wide} @bonepk.{op}.{width}({wide} {vector})")
     return [block.new(f"extractelement {wide} {vector}, i32 {lane}") for lane in range(len(args))]
 
 
@@ -175,10 +177,11 @@ def _arithmetic(block: Block, op: str, args: list[str], kind: str, test: str, su
         a, b = args
         second = block.new(f"fcmp {'olt' if op == 'min' else 'ogt'} {kind} {b}, {a}")
         return block.new(f"select {test} {second}, {kind} {b}, {kind} {a}")
-    block.calls.add(op)
     if op in FUNCTIONS:
+        block.calls.add((op, block.lanes))
         return block.new(f"call {kind} @bonepk.{op}.{block.lanes}({kind} {args[0]})")
     if op in LIBRARY:
+        block.calls.add((op, 1))
         if block.lanes == 1:
             return block.new(f"call double @bonepk.{op}({', '.join('double ' + a for a in args)})")
         out = "poison"

@@ -14,7 +14,7 @@ from functools import cached_property
 from bonepk.engine import tableau
 from bonepk.engine.emit import Function
 from bonepk.engine.lower import Program
-from bonepk.engine.printer import PACK, Block, print_block
+from bonepk.engine.printer import Block, print_block
 from bonepk.engine.sparse import Factorisation, factor_text, plan_factorisation, solve_text
 from bonepk.engine.special import constant, vector_type
 from bonepk.model.expr import Expr
@@ -114,8 +114,7 @@ def stepper_text(program: Program, lanes: int) -> tuple[str, set[tuple[str, int]
     rhs, other = _block_function("rate_of_change", {"f": program.rhs}, lanes)
     parts = [linearise, rhs, factor_text(factorisation, layout.rows, layout.cols, lanes)]
     parts += [solve_text(factorisation, lanes), _step(space, moving)]
-    calls = {(f, lanes) for f in block.calls | other.calls | {"exp", "log"}}
-    return "\n".join(parts), calls | {(f, PACK) for f in block.packed | other.packed}
+    return "\n".join(parts), block.calls | other.calls | {("exp", lanes), ("log", lanes)}
 
 
 def _step(space: Workspace, moving: bool) -> str:

@@ -23,7 +23,7 @@ from bonepk.engine import tableau
 from bonepk.engine.derivatives import Entries, TangentProgram
 from bonepk.engine.emit import Function
 from bonepk.engine.lanes import Driver
-from bonepk.engine.printer import PACK, Block, print_block
+from bonepk.engine.printer import Block, print_block
 from bonepk.engine.sparse import Factorisation
 from bonepk.engine.special import constant
 from bonepk.engine.timeline import Kind
@@ -218,7 +218,7 @@ def tangent_text(
     tangent = _Tangent(driver, plan)
     parts += [write(tangent) for write in (_begin, _start, _flow, _shift, _jump, _stage_start, _step, _record, _commit)]
     parts += [_sums(n, s) for s in range(tableau.STAGES)]
-    calls = {(f, 1) for _, b in made for f in b.calls} | {(f, PACK) for _, b in made for f in b.packed}
+    calls = {use for _, block in made for use in block.calls}
     return "\n".join(parts), calls
 
 
