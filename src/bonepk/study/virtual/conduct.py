@@ -35,9 +35,9 @@ class Curve:
             return np.full(np.shape(uniform), np.inf)
         at = np.array([0.0, *(m for m, _ in self.points)])
         hazard = np.array([0.0, *(-np.log1p(-s) for _, s in self.points)])
+        hazard += 1e-12 * np.arange(len(at))  # rises everywhere, so that a flat stretch is passed over
         need = -np.log(uniform)
-        rising = np.flatnonzero(np.diff(hazard, prepend=-1.0) > 0)  # where nothing happens no month can be drawn
-        return np.asarray(np.where(need > hazard[-1], np.inf, np.interp(need, hazard[rising], at[rising])))
+        return np.asarray(np.where(need > hazard[-1], np.inf, np.interp(need, hazard, at)))
 
 
 @dataclass(frozen=True)

@@ -98,14 +98,15 @@ class Courses:
 
     @property
     def dataset(self) -> xr.Dataset:
-        """Everything as a labelled table, dimensions ``person`` and ``month``."""
+        """Everything as a labelled table, dimensions ``person`` and ``month``; a trait may say ``entry_``."""
         import xarray as xr
 
         columns = {n: (("person", "month"), v) for n, v in self.values.items()}
         made = xr.Dataset(columns, {"person": self.people.number, "month": self.months})
         made["arm"] = ("person", self.arm)
         made["dropout_month"] = ("person", self.dropout)
-        return made.merge(self.people.dataset, combine_attrs="no_conflicts")
+        who = self.people.dataset
+        return made.merge(who.rename({n: f"entry_{n}" for n in who if n in made}), combine_attrs="no_conflicts")
 
 
 class Outcome(Protocol):
