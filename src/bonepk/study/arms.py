@@ -23,6 +23,8 @@ YEARS = "years_since_fmp"
 
 _AROMATASE_INHIBITORS = {"letrozole", "anastrozole", "exemestane"}
 _BISPHOSPHONATES = {"zoledronate", "alendronate", "risedronate", "ibandronate"}
+_GNRH_AGONISTS = {"goserelin", "leuprolide"}
+_ESTROGENS = {"estradiol", "conjugated_estrogens"}
 _BEFORE = -3  # years since menopause up to which an untreated arm is called premenopausal
 _EARLY = 10  # years since menopause up to which an untreated arm is called menopause
 
@@ -118,6 +120,10 @@ def treatment(trial: Trial, arm: Arm, month: float | None) -> str:
 def _family(drug: str) -> str:
     if drug in _AROMATASE_INHIBITORS:
         return "aromatase inhibitor"
+    if drug in _GNRH_AGONISTS:
+        return "ovarian suppression"
+    if drug in _ESTROGENS:
+        return "estrogen"
     return "bisphosphonate" if drug in _BISPHOSPHONATES else drug
 
 
