@@ -217,6 +217,7 @@ CASES = {
                 {"when": "time >= T", "set": {"A": "D", "B": "B/f + 1"}},
                 {"when": "time >= 5.2", "set": {"A": "0.5*A + 1", "C": "0"}},
                 {"when": "time >= 7.7", "set": {"A": "f", "C": "C + 3"}},
+                {"when": "time >= 8.1", "set": {"A": "A + 1"}, "delay": "0.55", "at_trigger": False},
             ],
         },
         ["A", "B", "C", "r1"],
@@ -435,6 +436,10 @@ REFUSED = {
     },
     "that is not linear in it": {
         "parameters": {"x": 1}, "rate": {"x": "-x"}, "events": [{"when": "time > 1", "set": {"x": "x^2"}}],
+    },
+    "after a delay to what something was when the delay began": {
+        "parameters": {"x": 1}, "rate": {"x": "-x"},
+        "events": [{"when": "time > 1", "set": {"x": "x + 1"}, "delay": "0.5"}],
     },
     "at the same time as event": {
         "parameters": {"x": 1, "f": 0}, "rate": {"x": "f - x"},

@@ -136,6 +136,9 @@ class _Carrier:
             asked = firing.time if event.at_trigger else moment.time
             for name, value in event.assignments:
                 value = substitute([self.flat(value)], {CLOCK: asked})[0]
+                remembered = event.at_trigger and moment is not firing
+                if remembered and not symbols_of([value]) <= self.draft.constants:
+                    raise RefusedError(f"setting '{name}' after a delay to what something was when the delay began")
                 if name in self.draft.rates or name in self.draft.switched:
                     change = Change(self.value(moment.time), moment, value, event.id)
                     self.changes.setdefault(name, []).append(change)
