@@ -16,9 +16,14 @@ from bonepk.model import System, load
 from bonepk.model.sets import ParameterSet
 from bonepk.simulate.endpoints import months_to_times
 from bonepk.simulate.run import simulate
-from bonepk.study.arms import Cohort, check_arms, cohorts, drugs_of, treatment
+from bonepk.study.arms import YEARS, Cohort, check_arms, cohorts, drugs_of, treatment
 from bonepk.study.endpoints import ENDPOINTS
 from bonepk.study.evidence import Arm, Row, Trial, load_trial, trial_names
+from bonepk.study.outcomes.constants import FractureConstants, fracture_constants
+from bonepk.study.outcomes.fracture import NEEDED, Untreated, bone_of, untreated
+from bonepk.study.outcomes.rows import SCORED_APART, ArmEvents, event_obstacle, event_rows, express_event, month_of
+from bonepk.study.outcomes.split import outcome_split
+from bonepk.study.outcomes.women import Women, groups
 from bonepk.study.split import Split, check_split, read_split
 
 if TYPE_CHECKING:
@@ -31,7 +36,7 @@ Progress = Callable[[int, int, str], None]
 Parameters = ParameterSet | str | Path | Mapping[str, float | str] | None
 
 RTOL = 1e-6  # against 1e-9: endpoints move by less than 0.001 percentage points
-_OUTPUTS = tuple(dict.fromkeys(e.output for e in ENDPOINTS.values() if e.output))
+_OUTPUTS = tuple(dict.fromkeys([*(e.output for e in ENDPOINTS.values() if e.output), *NEEDED]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +49,8 @@ class ArmRun:
     months : ndarray, shape (times,)
         Months since day 0.
     weights : ndarray, shape (cohorts,)
+    years : ndarray, shape (cohorts,)
+        Years since the final menstrual period on day 0.
     values : mapping of str to ndarray, shape (cohorts, times)
         Level of each output, in the model's unit.
     failure : str
@@ -53,6 +60,7 @@ class ArmRun:
     arm: Arm
     months: F8
     weights: F8
+    years: F8
     values: Mapping[str, F8]
     failure: str = ""
 
@@ -64,6 +72,16 @@ class ArmRun:
         """Mean of the cohorts' percent changes between two stored months."""
         values = self.values[output]
         return float(self.weights @ (100.0 * (values[:, self._at(month)] / values[:, self._at(since)] - 1.0)))
+
+    def events(
+        self, women: Women, reference: Untreated, oncology: bool, constants: FractureConstants | None = None
+    ) -> ArmEvents:
+        """Fractures of some women along the arm's courses."""
+        cohorts = []
+        for k, weight in enumerate(self.weights):
+            values = {n: self.values[n][k : k + 1] for n in NEEDED}
+            cohorts.append((float(weight), bone_of(self.months, values, self.years[k : k + 1], reference)))
+        return ArmEvents(self.months, cohorts, women, constants or fracture_constants(), oncology)
 
     def _at(self, month: float) -> int:
         return int(np.abs(self.months - month).argmin())
@@ -214,7 +232,8 @@ def predict_trial(
         done += len(parts)
     tell(total, total, trial.name)
     by_name = {run.arm.name: run for run in runs}
-    rows = tuple(_result(trial, row, by_name, split, system) for row in trial.rows)
+    foreseen = fracture_rows(trial, by_name, system)
+    rows = tuple(foreseen.get(row.place) or _result(trial, row, by_name, split, system) for row in trial.rows)
     units = {o.name: o.unit for o in system.outputs}
     use = split.use.get(trial.name, "unlisted")
     return TrialResult(trial, rows, tuple(runs), use, system.name, system.hash, units)
@@ -268,8 +287,9 @@ def _silent(done: int, total: int, what: str) -> None:
 
 
 def _needed(trial: Trial) -> list[Arm]:
-    """Arms that some row needs; all that can be simulated if no row can be predicted."""
-    wanted = {name for row in trial.rows if not row.obstacle for name in (row.arm, row.versus)}
+    """Arms that some row needs."""
+    rows = [*(row for row in trial.rows if not row.obstacle), *event_rows(trial)]
+    wanted = {name for row in rows for name in (row.arm, row.versus)}
     able = [a for a in trial.arms if not a.not_simulated]
     return [a for a in able if a.name in wanted]
 
@@ -278,6 +298,7 @@ def _months(trial: Trial) -> F8:
     """Months of the whole trial, with every time that a row needs."""
     rows = [row for row in trial.rows if not row.obstacle]
     exact = {m for row in rows for m in (row.month, row.since) if m is not None}
+    exact |= {m for row in event_rows(trial) for m in (month_of(trial, row), row.since) if m is not None}
     end = max(exact, default=0.0)
     return np.unique(np.concatenate([np.arange(0.0, max(end, 12.0) + 0.25, 0.5), np.array(sorted(exact))]))
 
@@ -301,6 +322,7 @@ def run_arm(system: System, arm: Arm, parts: Sequence[Cohort], months: F8) -> Ar
         With `failure` set if the solver stopped.
     """
     weights = np.array([c.weight for c in parts])
+    years = np.array([c.parameters[YEARS] for c in parts])
     names = [n for n in _OUTPUTS if n in system.output_names]
     values: dict[str, list[F8]] = {n: [] for n in names}
     times = months_to_times(months.tolist(), time_unit=system.time_unit)
@@ -308,15 +330,15 @@ def run_arm(system: System, arm: Arm, parts: Sequence[Cohort], months: F8) -> Ar
         try:
             run = simulate(system, cohort.plan, times=times, parameters=cohort.parameters, rtol=RTOL)
         except SolverError as error:
-            return ArmRun(arm, months, weights, {}, f"{cohort.label or arm.label}: {error}")
+            return ArmRun(arm, months, weights, years, {}, f"{cohort.label or arm.label}: {error}")
         for n in names:
             values[n].append(np.asarray(run[n].values, dtype=np.float64))
-    return ArmRun(arm, months, weights, {n: np.array(v) for n, v in values.items()})
+    return ArmRun(arm, months, weights, years, {n: np.array(v) for n, v in values.items()})
 
 
 def _result(trial: Trial, row: Row, runs: Mapping[str, ArmRun], split: Split, system: System) -> RowResult:
     use = split.of(trial.name, row)
-    group = treatment(trial, trial.arm(row.arm), row.month) if row.arm else ""
+    group = _group(trial, row)
     status = row.obstacle
     for name in (row.arm, row.versus):
         if name and not status and (why := trial.arm(name).not_simulated):
@@ -333,6 +355,51 @@ def _result(trial: Trial, row: Row, runs: Mapping[str, ArmRun], split: Split, sy
         return RowResult(trial.name, row, use, group, None, status)
     predicted = express(row, runs)
     return RowResult(trial.name, row, use, group, predicted, row.not_scored and f"not scored: {row.not_scored}")
+
+
+def fracture_rows(
+    trial: Trial, runs: Mapping[str, ArmRun], system: System, constants: FractureConstants | None = None
+) -> dict[str, RowResult]:
+    """Predict the fracture rows of a trial from the courses of its arms.
+
+    Parameters
+    ----------
+    trial : Trial
+    runs : mapping of str to ArmRun
+        By name of arm.
+    system : System
+        What the arms were run on: gives the untreated woman.
+    constants : FractureConstants, optional
+        By default those that come with bonepk.
+
+    Returns
+    -------
+    dict of str to RowResult
+        By `Row.place`. A row has a prediction, or a status that says more than "not predicted yet"; other rows are left out.
+    """
+    rows = [row for row in trial.rows if row.obstacle and not (row.arm and row.arm in runs and runs[row.arm].failure)]
+    able = [row for row in rows if not event_obstacle(trial, row)]
+    made = {}
+    for row in rows:
+        if (why := event_obstacle(trial, row)) and why.startswith("not compared"):
+            use = outcome_split().use(trial.name, row)
+            made[row.place] = RowResult(trial.name, row, use, _group(trial, row), None, why)
+    if not able or not set(NEEDED) <= set(system.output_names) or YEARS not in system.values:
+        return made
+    reference, oncology = untreated(system), groups()[trial.name].oncology
+
+    def arm_of(name: str, women: Women) -> ArmEvents:
+        return runs[name].events(women, reference, oncology, constants)
+
+    for row in able:
+        predicted = express_event(trial, row, arm_of)
+        use = outcome_split().use(trial.name, row)
+        made[row.place] = RowResult(trial.name, row, use, _group(trial, row), predicted, SCORED_APART)
+    return made
+
+
+def _group(trial: Trial, row: Row) -> str:
+    return treatment(trial, trial.arm(row.arm), row.month) if row.arm else ""
 
 
 def express(row: Row, runs: Mapping[str, ArmRun]) -> float:
