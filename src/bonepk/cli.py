@@ -11,9 +11,13 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bonepk.errors import BonepkError, SolverError
 from bonepk.version import __version__
+
+if TYPE_CHECKING:
+    from bonepk.model.system import System
 
 __all__ = ["main"]
 
@@ -46,17 +50,27 @@ def _parser() -> argparse.ArgumentParser:
     models = commands.add_parser("models", help="list the models")
     models.set_defaults(run=_models)
 
-    model = commands.add_parser("model", help="show or check one model")
+    model = commands.add_parser("model", help="show, check, export or import one model")
     actions = model.add_subparsers(title="actions", required=True, metavar="ACTION")
     show = actions.add_parser("show", help="states, parameters with sources, equations, fluxes")
-    show.add_argument("name", help="a name from 'bonepk models', or a path to a .toml file")
-    show.add_argument("--with", dest="drugs", default="", metavar="DRUGS", help="drugs to compose in, comma separated")
-    show.add_argument("--format", choices=("text", "markdown", "latex", "mermaid", "dot"), default="text")
+    _one_model(show)
+    show.add_argument("--format", choices=("text", "markdown", "latex", "flow", "mermaid", "dot"), default="text")
     show.set_defaults(run=_model_show)
     check = actions.add_parser("check", help="run every check a model file must pass")
-    check.add_argument("name", help="a name from 'bonepk models', or a path to a .toml file")
-    check.add_argument("--with", dest="drugs", default="", metavar="DRUGS", help="drugs to compose in, comma separated")
+    _one_model(check)
     check.set_defaults(run=_model_check)
+    export = actions.add_parser("export", help="write a model for another tool")
+    _one_model(export)
+    export.add_argument(
+        "--to", required=True, metavar="FORMAT", help="sbml, petab, mrgsolve, rxode2, nonmem, latex or markdown"
+    )
+    export.add_argument("--out", type=Path, metavar="PATH", help="the file (for petab the folder); default: print it")
+    export.add_argument("--problem", type=Path, metavar="FILE", help="calibration problem that becomes PEtab")
+    export.set_defaults(run=_model_export)
+    read = actions.add_parser("import", help="turn an SBML file into a model file")
+    read.add_argument("source", type=Path, help="SBML file")
+    read.add_argument("--out", type=Path, required=True, metavar="PATH", help="the model file to write (.toml)")
+    read.set_defaults(run=_model_import)
 
     trials = commands.add_parser("trials", help="list the published trials")
     trials.set_defaults(run=_trials)
@@ -79,7 +93,23 @@ def _parser() -> argparse.ArgumentParser:
         "--page", type=Path, default=Path("validation.html"), metavar="PATH", help="the page to write"
     )
     validate.set_defaults(run=_validate)
+
+    calibrate = commands.add_parser("calibrate", help="fit named parameters of a model to trials or your own data")
+    calibrate.add_argument("problem", type=Path, help="problem file (.toml), see docs/calibration.md")
+    calibrate.add_argument(
+        "--out", type=Path, metavar="PATH", help="the parameter set to write (default PROBLEM-fit.toml)"
+    )
+    calibrate.add_argument("--folder", type=Path, metavar="FOLDER", help="keep the search here and go on from it")
+    calibrate.add_argument("--workers", type=int, default=1, metavar="N", help="processes (default 1)")
+    calibrate.set_defaults(run=_calibrate)
     return parser
+
+
+def _one_model(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", help="a name from 'bonepk models', or a path to a .toml file")
+    parser.add_argument("--with", dest="drugs", default="", metavar="DRUGS", help="drugs, comma separated")
+    parser.add_argument("--modules", default="", metavar="MODULES", help="modules, comma separated")
+    parser.add_argument("--set", dest="parameters", metavar="SET", help="parameter set: a name or a path")
 
 
 def _common(parser: argparse.ArgumentParser) -> None:
@@ -87,8 +117,14 @@ def _common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--set", dest="parameters", metavar="SET", help="parameter set: a name or a path")
 
 
-def _drugs(text: str) -> list[str]:
+def _names(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _system(options: argparse.Namespace) -> System:
+    from bonepk.model import load
+
+    return load(options.name, _names(options.drugs), _names(options.modules), options.parameters)
 
 
 def _models(_: argparse.Namespace) -> int:
@@ -99,18 +135,42 @@ def _models(_: argparse.Namespace) -> int:
 
 
 def _model_show(options: argparse.Namespace) -> int:
-    from bonepk.model import load, show
+    from bonepk.model import show
 
-    print(show(load(options.name, drugs=_drugs(options.drugs)), options.format))
+    print(show(_system(options), options.format))
     return 0
 
 
 def _model_check(options: argparse.Namespace) -> int:
-    from bonepk.model import check, load
+    from bonepk.model import check, check_model
 
-    system = load(options.name, drugs=_drugs(options.drugs))
-    check(system)
+    system = check_model(options.name, _names(options.drugs), _names(options.modules))
+    if options.parameters:
+        system = _system(options)
+        check(system)
     print(f"{system.name}: {len(system.states)} states, {len(system.parameters)} parameters, every check passed")
+    return 0
+
+
+def _model_export(options: argparse.Namespace) -> int:
+    from bonepk.interop import export_command
+
+    problem = None
+    if options.problem is not None:
+        from bonepk.infer import load_problem
+
+        problem = load_problem(options.problem)
+    label = options.parameters or ""
+    print(export_command(_system(options), options.to, options.out, label=label, problem=problem))
+    return 0
+
+
+def _model_import(options: argparse.Namespace) -> int:
+    from bonepk.interop import import_model
+
+    for note in import_model(options.source, options.out):
+        print(f"note: {note}", file=sys.stderr)
+    print(options.out)
     return 0
 
 
@@ -169,6 +229,18 @@ def _validate(options: argparse.Namespace) -> int:
     print(validation_text(results))
     validation_page(results, options.page)
     print(f"page: {options.page}")
+    return 0
+
+
+def _calibrate(options: argparse.Namespace) -> int:
+    from bonepk.infer import calibrate, fit_text, load_problem, save
+
+    problem = load_problem(options.problem)
+    with _Progress() as tell:
+        fit = calibrate(problem, workers=options.workers, folder=options.folder, progress=tell)
+    print(fit_text(fit))
+    path = save(fit, options.out or Path(f"{options.problem.stem}-fit.toml"))
+    print(f"parameter set: {path}")
     return 0
 
 

@@ -230,7 +230,7 @@ FAULTS = [
             'expr = "marker/baseline"',
             'expr = "marker/baseline + inhibition - production_rate/production_rate*relative"',
         ),
-        "[quantities.relative]: circle relative -> relative; make one of them a state, or take it apart",
+        "[quantities.relative]: cycle relative -> relative; make one of them a state, or take it apart",
     ),
     (
         "drugs/booster.toml",
@@ -267,7 +267,7 @@ def test_fault_of_a_composition(folder, file, change, message):
     assert len(texts) <= 2, texts  # a lost flux leaves its state without one
     assert hits[0].startswith(f"{file}:")
     if (
-        "circle" not in message
+        "cycle" not in message
         and "never" not in message
         and "rate; keep" not in message
         and "elsewhere" not in message
@@ -349,7 +349,7 @@ def test_circle_through_a_slot_names_its_members(folder):
         load("turnover", drugs=["booster"])
     (fault,) = caught.value.faults
     assert fault.place == "turnover.toml:33 [quantities.production_rate]"
-    assert fault.found == "circle production_rate -> stimulation -> production_rate"
+    assert fault.found == "cycle production_rate -> stimulation -> production_rate"
 
 
 def test_kinds_are_checked(folder):

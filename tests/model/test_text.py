@@ -178,7 +178,7 @@ def test_template_faults_say_where(folder):
     [
         ("turnover", "'turnover' is a core; expected a template, or a file of the same kind"),
         ("tablit", "drugs/blocker.toml:4 [based_on]: no template 'tablit'"),
-        ("blocker", "templates in a circle: blocker -> blocker; remove one 'based_on'"),
+        ("blocker", "templates in a cycle: blocker -> blocker; remove one 'based_on'"),
     ],
 )
 def test_bad_template(folder, base, message):

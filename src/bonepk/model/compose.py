@@ -38,7 +38,7 @@ def compose(core: Component, parts: Iterable[Component] = ()) -> System:
     Raises
     ------
     ModelTextError
-        With every unknown name, circle, open end and clash of the composition.
+        With every unknown name, cycle, open end and clash of the composition.
     UnitsError
         If everything fits but units do not.
     """

@@ -95,7 +95,7 @@ class Scope:
 
 
 def in_order(definitions: Mapping[str, Expr], places: Mapping[str, str], faults: Faults) -> list[str]:
-    """Names so that each is defined by earlier ones; a circle is a fault naming its members."""
+    """Names so that each is defined by earlier ones; a cycle is a fault naming its members."""
     order: list[str] = []
     rank = {name: i for i, name in enumerate(definitions)}
     state: dict[str, int] = {}  # 1 while on the path, 2 when done
@@ -112,9 +112,9 @@ def in_order(definitions: Mapping[str, Expr], places: Mapping[str, str], faults:
             if state.get(name) == 2:
                 continue
             if state.get(name) == 1:
-                circle = [*path[path.index(name) :], name]
+                cycle = [*path[path.index(name) :], name]
                 faults.add(
-                    places[name], f"circle {' -> '.join(circle)}", cure="make one of them a state, or take it apart"
+                    places[name], f"cycle {' -> '.join(cycle)}", cure="make one of them a state, or take it apart"
                 )
                 continue
             state[name] = 1

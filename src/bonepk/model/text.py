@@ -121,7 +121,7 @@ def _with_template(document: _Document, find: FindTemplate | None, chain: tuple[
         return document
     place = document.place("based_on")
     if wanted in chain:
-        faults.add(place, f"templates in a circle: {' -> '.join((*chain, wanted))}", cure="remove one 'based_on'")
+        faults.add(place, f"templates in a cycle: {' -> '.join((*chain, wanted))}", cure="remove one 'based_on'")
         return document
     path = find(wanted) if find else None
     if path is None:
