@@ -30,3 +30,13 @@ def test_small_residuals_count_in_full(name):
 def test_unknown_loss_suggests_the_near_one():
     with pytest.raises(DataError, match="'huber'"):
         Loss("hubber")
+
+
+def test_a_scale_estimated_with_the_loss_is_that_of_the_noise():
+    rng = np.random.default_rng(1)
+    for name in LOSSES:
+        loss = Loss(name, 4.0)
+        r = loss.noise((200_000,), rng)
+        # a mean of 200000 draws of weight times r^2 is good to half a percent
+        assert float(np.mean(loss.weight(r) * r**2)) == pytest.approx(loss.consistency, rel=0.01)
+        assert float(np.mean(np.abs(r) < loss.reach(0.9))) == pytest.approx(0.9, abs=0.004)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from bonepk.errors import SolverError
 from bonepk.infer.fit import Fit
+from bonepk.infer.loss import Loss
 from bonepk.infer.objective import Objective
 from bonepk.infer.predictor import Predictor
 from bonepk.infer.rows import model_covariance, sampling_covariance
@@ -67,15 +68,13 @@ def predict(
     between = slopes[:, target.n_free :] @ spread
     noise = _noise_roots(target)
     if draws == 0:
-        from scipy.stats import norm
-
         # parameters and fitted shifts are correlated: their joint covariance, not the sum of the two parts
-        total = np.sqrt(_linear_variance(fit, target, slopes, known) + np.sum(noise**2, axis=1))
-        reach = float(norm.ppf(0.5 + level / 2))
-        low, high = mean - reach * total, mean + reach * total
+        known_part = Loss().reach(level) ** 2 * _linear_variance(fit, target, slopes, known)
+        reach = np.sqrt(known_part + target.loss.reach(level) ** 2 * np.sum(noise**2, axis=1))
+        low, high = mean - reach, mean + reach
     else:
         made = _runs(fit, target, known, draws, random, unknowns, progress)
-        made += random.standard_normal((made.shape[0], noise.shape[1])) @ noise.T
+        made += target.loss.noise((made.shape[0], noise.shape[1]), random) @ noise.T
         low, high = np.quantile(made, [0.5 - level / 2, 0.5 + level / 2], axis=0)
     sd_model, sd_sampling = _error_sds(target)
     columns = {

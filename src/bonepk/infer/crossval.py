@@ -64,7 +64,8 @@ class Part:
 def leave_out(fit: Fit, groups: Sequence[Sequence[str]] | None = None, progress: Progress | None = None) -> xr.Dataset:
     """Refit without each group of blocks, and predict it.
 
-    Standard deviations of shifts and model errors are those of the whole fit. The search begins at the whole fit.
+    Standard deviations of shifts and model errors are those of the whole fit. The search begins at the whole fit and
+    stops when the cost changes by less than a thousandth.
 
     Parameters
     ----------
@@ -92,6 +93,6 @@ def _each(fit: Fit, groups: Sequence[Sequence[str]], progress: Progress | None) 
             progress(number, len(groups), f"without {', '.join(group)}")
         objective = replace(fit.objective, predictor=Part(whole, every - frozenset(group)))
         start = np.concatenate([fit.z, fit.best.x[[at[pair] for pair in objective.shifts]]])
-        ended = descend(objective, start, tolerance=Tolerance(cost=1e-5))
+        ended = descend(objective, start, tolerance=Tolerance(cost=1e-3))
         less = replace(fit, objective=objective, best=ended, point=objective.point(ended.x))
         yield predict(less, Part(whole, frozenset(group)), draws=0)

@@ -64,6 +64,30 @@ class Loss:
             return 1 / (1 + r**2 / c)
         return np.ones_like(r)
 
+    @property
+    def consistency(self) -> float:
+        """Mean of weight times r^2 where residuals follow the distribution the loss stands for; 1 for least squares.
+
+        That is the t distribution for ``student_t`` and the normal for the others, which only guard against outliers.
+        """
+        if self.name == "linear":
+            return 1.0
+        if self.name == "student_t":
+            return self.width / (self.width + 1)
+        node, mass = np.polynomial.hermite_e.hermegauss(60)
+        return float(mass @ (self.weight(node) * node**2) / mass.sum())
+
+    def noise(self, shape: tuple[int, ...], rng: np.random.Generator) -> FloatArray:
+        """Draw standardised residuals: t for ``student_t``, else normal."""
+        return rng.standard_t(self.width, shape) if self.name == "student_t" else rng.standard_normal(shape)
+
+    def reach(self, level: float) -> float:
+        """Half the width of a central interval of a standardised residual."""
+        from scipy.stats import norm, t
+
+        tail = 0.5 + level / 2
+        return float(t.ppf(tail, self.width) if self.name == "student_t" else norm.ppf(tail))
+
     def bend(self, r: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return g(r) and its derivative."""
         if self.name == "linear":

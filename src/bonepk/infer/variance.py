@@ -81,6 +81,6 @@ def _error_scores(objective: Objective, point: Point, covariance: FloatArray) ->
             alone = {f: replace(m, sd=m.sd if f == family else 0.0) for f, m in objective.errors.items()}
             part = model_covariance(block.rows, alone)
             inner = inverse @ part @ inverse.T
-            scores[family][0] += float(pull @ part @ pull)
+            scores[family][0] += float(pull @ part @ pull) / objective.loss.consistency
             scores[family][1] += float(np.trace(inner) - np.trace(white.T @ inner @ white @ covariance))
     return {f: (seen, expected) for f, (seen, expected) in scores.items() if expected > 0}
