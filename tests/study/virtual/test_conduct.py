@@ -175,7 +175,7 @@ def test_a_conduct_is_read():
     assert made.people == 602
     assert made.visits[-1] == 61
     rule = made.rescue[0]
-    assert (rule.t_below, rule.interval, rule.events) == (-2.0, 6 * 30.4375, ("clinical_fracture",))
+    assert (rule.t_below, rule.interval, rule.events) == (-2.0, 6 * 30.4375, ("fracture_clinical",))
     assert made.notes["dropout"].startswith("assumed: ")
 
 

@@ -168,22 +168,22 @@ class Breaks:
 
     def __call__(self, courses):
         prone = courses.people.uniforms("breaks")[:, 0] < 0.5
-        return {"clinical_fracture": np.where(prone, 8.0, np.inf)}
+        return {"fracture_clinical": np.where(prone, 8.0, np.inf)}
 
 
 def test_an_outcome_can_start_a_rescue(plain, exact):
-    more = RESCUE.replace('sites = ["lumbar_spine"]\nt_below = -1.0', 'events = ["clinical_fracture"]')
+    more = RESCUE.replace('sites = ["lumbar_spine"]\nt_below = -1.0', 'events = ["fracture_clinical"]')
     path = plain("zo-fast", 60, more=more)
-    with pytest.raises(DataError, match="waits for clinical_fracture; an outcome"):
+    with pytest.raises(DataError, match="waits for fracture_clinical; an outcome"):
         virtual_trial(path)
     result = virtual_trial(path, population=exact("zo-fast"), outcome=Breaks())
-    broke = result.followed.events["clinical_fracture"] == 8
+    broke = result.followed.events["fracture_clinical"] == 8
     delayed = result.in_arm("delayed")
     assert np.array_equal(result.followed.rescued[delayed, 0] == 12, broke[delayed])
-    assert result.event_share("delayed", "clinical_fracture", 12).value == pytest.approx(100 * broke[delayed].mean())
-    assert result.event_share("delayed", "clinical_fracture", 6).value == 0
-    with pytest.raises(NotFoundError, match="did you mean 'clinical_fracture'"):
-        result.event_share("delayed", "clinical_fractures", 12)
+    assert result.event_share("delayed", "fracture_clinical", 12).value == pytest.approx(100 * broke[delayed].mean())
+    assert result.event_share("delayed", "fracture_clinical", 6).value == 0
+    with pytest.raises(NotFoundError, match="did you mean 'fracture_clinical'"):
+        result.event_share("delayed", "fracture_clinicals", 12)
 
 
 def test_those_who_drop_out_are_not_measured_and_not_rescued(plain, exact):

@@ -136,15 +136,58 @@ def people_from(
         height = known["height"] if "height" in known else _middle(who.spreads["height"], known, size)
         weight = bmi * height**2
         known["creatinine"] = 0.85 * (140 - known["age"]) * weight / (72 * known["creatinine_clearance"])
-    for name, spread in who.spreads.items():
-        if name not in known:
-            known[name] = _middle(spread, known, size)
+    _fill(who, known, size)
     traits = {n: known[n] for n in DRAWN}
     traits |= derived(traits, who.device)
     for site in SITES:
         traits[f"measured_t_score_{site}"] = given.get(f"measured_t_score_{site}", traits[f"t_score_{site}"])
     key = key_of(rng)
     return People(who, key, np.arange(size), traits, _deviates(who, key, 0, size), np.ones(size))
+
+
+def _fill(who: Population, known: dict[str, F8], size: int) -> None:
+    """Add the traits that are not known: the middle, given those that are and go along with them."""
+    names = tuple(who.spreads)
+    factor = correlation_factor(names, dict(who.correlations))
+    matrix = factor @ factor.T
+    tied = {n for pair in who.correlations for n in pair}
+    scores: dict[str, F8] = {}
+    # what stands alone first, then what is known of the traits that go together, then the rest of them
+    left = sorted(names, key=lambda n: (n in tied, n not in known))
+    while left:  # slopes never go round in a circle, so someone is always next
+        name = next(n for n in left if all(s.on in known for s in who.spreads[n].slopes))
+        left.remove(name)
+        spread = who.spreads[name]
+        if name in known:
+            if name in tied and spread.sd > 0 and spread.kind in {"normal", "lognormal"}:
+                scores[name] = _score(spread, known)
+            continue
+        if name not in tied or not scores:
+            known[name] = _middle(spread, known, size)
+            continue
+        given = [names.index(n) for n in scores]
+        pull = np.linalg.solve(matrix[np.ix_(given, given)], matrix[given, names.index(name)])
+        known[name] = _quantile(spread, _even(pull @ np.array(list(scores.values()))), known)
+
+
+def _score(spread: Spread, known: Mapping[str, F8]) -> F8:
+    """How far known values lie from their middle, in standard deviations; the cut at the bounds is left out."""
+    values = np.log(known[spread.trait]) if spread.kind == "lognormal" else known[spread.trait]
+    return np.asarray((values - _centre(spread, known, len(values))) / spread.sd, dtype=np.float64)
+
+
+def _even(z: F8) -> F8:
+    from scipy.special import ndtr
+
+    return np.asarray(ndtr(z), dtype=np.float64)
+
+
+def _centre(spread: Spread, traits: Mapping[str, F8], size: int) -> F8:
+    """Middle of a normal trait, on the scale on which it is normal."""
+    shift: F8 = np.zeros(size)
+    for slope in spread.slopes:
+        shift = shift + slope.per * (traits[slope.on] - slope.at)
+    return (float(np.log(spread.centre)) if spread.kind == "lognormal" else spread.centre) + shift
 
 
 def _middle(spread: Spread, known: Mapping[str, F8], size: int) -> F8:
@@ -184,15 +227,12 @@ def _quantile(spread: Spread, u: F8, traits: Mapping[str, F8]) -> F8:
     """Value of a trait at a quantile, given the traits it depends on."""
     from scipy.special import expit, logit, ndtr, ndtri
 
-    shift: F8 = np.zeros(len(u))
-    for slope in spread.slopes:
-        shift = shift + slope.per * (traits[slope.on] - slope.at)
+    middle = _centre(spread, traits, len(u))
     if spread.kind == "fixed":
-        return spread.centre + shift
+        return middle
     if spread.kind == "share":
-        odds = expit(logit(spread.centre) + shift)
+        odds = expit(logit(spread.centre) + middle - spread.centre)
         return np.asarray(u > 1 - odds, dtype=np.float64)
-    middle = (np.log(spread.centre) if spread.kind == "lognormal" else spread.centre) + shift
     low, high = spread.low, spread.high
     if spread.kind == "lognormal":
         low, high = float(np.log(max(low, 1e-300))), float(np.log(high))

@@ -211,16 +211,12 @@ class VirtualTrial:
 
 def virtual_trials() -> tuple[str, ...]:
     """Names of the virtual trials that come with bonepk."""
-    from bonepk.study.people.population import population_names
+    import tomllib
 
-    found = []
-    for name in population_names():
-        try:
-            load_conduct(name)
-        except DataError:
-            continue
-        found.append(name)
-    return tuple(found)
+    from bonepk.study.people.population import population_folder, population_names
+
+    texts = {n: (population_folder() / f"{n}.toml").read_text(encoding="utf-8") for n in population_names()}
+    return tuple(name for name, text in texts.items() if "conduct" in tomllib.loads(text))
 
 
 def virtual_trial(
