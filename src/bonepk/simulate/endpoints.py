@@ -267,7 +267,9 @@ def _label(run: xr.Dataset, variable: str) -> str:
 
 
 def _labelled(values: F8, months: F8, name: str, units: str, label: str) -> xr.DataArray:
+    import pandas as pd
     import xarray as xr
 
-    month = ("month", months, {"units": "month", "long_name": "months since the start of the study"})
+    # an index: see `bonepk.simulate.result.dataset`
+    month = ("month", pd.Index(months), {"units": "month", "long_name": "months since the start of the study"})
     return xr.DataArray(values, {"month": month}, ["month"], name, {"units": units, "long_name": label})

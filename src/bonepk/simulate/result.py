@@ -73,10 +73,12 @@ def dataset(system: System, trace: Trace, states: bool, about: Mapping[str, Any]
     -------
     xarray.Dataset
     """
+    import pandas as pd
     import xarray as xr
 
     columns = labelled(system, "time", trace.outputs, trace.y if states else None)
-    time = ("time", trace.t, {"units": system.time_unit, "long_name": "time since the start of the study"})
+    # as an index, because of a bare array xarray asks whether it is pint's, which takes importing pint
+    time = ("time", pd.Index(trace.t), {"units": system.time_unit, "long_name": "time since the start of the study"})
     months = trace.t / (per_day(system.time_unit) * MONTH)
     month = ("time", months, {"units": "month", "long_name": "months since the start of the study"})
     return xr.Dataset(columns, coords={"time": time, "month": month}, attrs=attributes(system, about))
