@@ -163,7 +163,12 @@ def export_command(
 
 
 def import_model(
-    source: str | Path, path: str | Path, *, time_unit: str = "", flags: str = "as written"
+    source: str | Path,
+    path: str | Path,
+    *,
+    time_unit: str = "",
+    without_events: Sequence[str] = (),
+    flags: str = "as written",
 ) -> tuple[str, ...]:
     """Turn an SBML file into a model file that `bonepk.load` reads.
 
@@ -173,7 +178,7 @@ def import_model(
         SBML file.
     path : str or Path
         The model file to write (``.toml``).
-    time_unit, flags : str
+    time_unit, without_events, flags
         As for `bonepk.interop.read_sbml`.
 
     Returns
@@ -190,7 +195,7 @@ def import_model(
     from bonepk.model.compose import compose
     from bonepk.model.text import read_component_text
 
-    found = read_sbml(source, time_unit=time_unit, flags=flags, doses=False)
+    found = read_sbml(source, time_unit=time_unit, without_events=without_events, flags=flags, doses=False)
     compose(read_component_text(found.text, Path(path).stem))  # what is written must load
     write_whole(found.text, path)
     plan = (f"the plan in the file is no part of a model file: {found.plan!r}",) if found.plan else ()

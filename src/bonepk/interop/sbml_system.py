@@ -306,6 +306,6 @@ def draft_of(document: Document) -> Draft:
     Raises
     ------
     ModelTextError
-        With every missing value, unknown name and circle.
+        With every missing value, unknown name and cycle.
     """
     return _Builder(document, Faults()).run()
