@@ -19,8 +19,8 @@ def main(path: str) -> None:
         info = b["extra_info"]
         if "ruler" in info:
             name = f"{Path(b['fullname'].split('::')[0]).stem[6:]}: {b['name'][5:]}"
-            cells = [name, f"{b['stats']['min'] * 1e3:.2f}", _number(info["error"]), info["ruler"]]
-            cells += [f"{info['ruler_ms']:.2f}", _number(info["ruler_error"]), f"{info['ratio']:.1f}"]
+            cells = [name, f"{info['ms']:.2f}", _number(info["error"]), info["ruler"]]
+            cells += [f"{info['ruler_ms']:.2f}", _number(info["ruler_error"]), f"{info['ratio']:.2g}"]
             print("| " + " | ".join(cells) + " |")
     print("\n| first result | third-party imports | import bonepk | load | compile | native run | own total |")
     print("|---|---|---|---|---|---|---|")
