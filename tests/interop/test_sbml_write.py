@@ -311,3 +311,14 @@ def test_exports_are_plain_text_in_one_call():
     assert export(system, "sbml") == to_sbml(system)
     assert export(system, "sbml", plan=dose("denosumab", "60 mg")) == to_sbml(system, dose("denosumab", "60 mg"))
     assert bonepk.__version__ in export(system, "sbml")
+
+
+def test_model_text_of_a_composed_system_is_closed_and_runs_alike():
+    """Drugs and core become one flat model: qualified names lose their dot, numbers and plans stay."""
+    system = bone("denosumab", "letrozole")
+    flat = compose(read_component_text(read_sbml(to_sbml(system)).text, "flat"))
+    assert "denosumab_central" in flat.state_names
+    assert flat.units_checked
+    plan = every("denosumab", "60 mg", months=6, doses=2)
+    runs = [simulate(s, plan, times=[100.0, 300.0]) for s in (system, flat)]
+    np.testing.assert_array_equal(*(run["bmd_lumbar_spine"].to_numpy() for run in runs))
