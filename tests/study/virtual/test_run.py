@@ -7,8 +7,9 @@ import pytest
 
 import bonepk as bp
 from bonepk.errors import DataError, NotFoundError
+from bonepk.study.people import t_of
+from bonepk.study.virtual import measured, virtual_trial
 from bonepk.study.virtual import run as room
-from bonepk.study.virtual import virtual_trial
 from bonepk.study.virtual.journal import PieceJournal
 
 RESCUE = """
@@ -184,6 +185,39 @@ def test_an_outcome_can_start_a_rescue(plain, exact):
     assert result.event_share("delayed", "fracture_clinical", 6).value == 0
     with pytest.raises(NotFoundError, match="did you mean 'fracture_clinical'"):
         result.event_share("delayed", "fracture_clinicals", 12)
+
+
+class Clinic:
+    """A made-up policy: alendronate below a measured T-score of -1, denosumab twelve months later if still below."""
+
+    name = "clinic 1"
+    starts = (
+        bp.weekly("alendronate", "70 mg", months=12, spread=True),
+        bp.every("denosumab", "60 mg", months=6, doses=2),
+    )
+
+    def __call__(self, courses, month):
+        low = t_of(measured(courses, "bmd_lumbar_spine", month), "lumbar_spine") < -1.0
+        return np.where(low & (month == 6), 0, np.where(low & (month == 18), 1, -1))
+
+
+def test_a_policy_starts_drugs_at_visits(plain, exact):
+    result = virtual_trial(
+        plain("zo-fast", 60, visits=(6, 12, 18, 24)), population=exact("zo-fast"), policy=Clinic(), rtol=1e-6
+    )
+    started = result.followed.rescued
+    delayed = result.in_arm("delayed")
+    both = np.flatnonzero(delayed & (started[:, 0] == 6) & (started[:, 1] == 18))
+    person = int(both[0])
+    plan = background() + bp.weekly("alendronate", "70 mg", months=12, start="6 months", spread=True)
+    plan += bp.every("denosumab", "60 mg", months=6, doses=2, start="18 months")
+    expected = reference(result, person, plan, ["letrozole", "zoledronate", "alendronate", "denosumab"])
+    assert changes(result, person) == pytest.approx(expected, abs=CLOSE)
+    low = result.courses.t_score("lumbar_spine", 18) < -1.0
+    assert np.array_equal(started[:, 1] == 18, low)
+    assert result.rescued_share("delayed", 24).value == pytest.approx(
+        100 * np.isfinite(started.min(axis=1))[delayed].mean()
+    )
 
 
 def test_those_who_drop_out_are_not_measured_and_not_rescued(plain, exact):

@@ -1,7 +1,7 @@
 """Virtual trials: published trials run on virtual people, with their visits, dropout, adherence and rescue rules."""
 
 from bonepk.study.virtual.conduct import Conduct, load_conduct, read_conduct
-from bonepk.study.virtual.courses import STORED, Courses, Outcome, measured
+from bonepk.study.virtual.courses import STORED, Courses, Outcome, Policy, measured
 from bonepk.study.virtual.power import Power, simulated_power
 from bonepk.study.virtual.run import Followed
 from bonepk.study.virtual.statistics import Estimate, ancova, difference_of, mean_of, people_needed, power_of
@@ -14,6 +14,7 @@ __all__ = [
     "Estimate",
     "Followed",
     "Outcome",
+    "Policy",
     "Power",
     "VirtualRow",
     "VirtualTrial",

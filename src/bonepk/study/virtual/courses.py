@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bonepk.errors import DataError, Fault, near
+from bonepk.simulate.plan import Plan
 from bonepk.study.people.people import People
 from bonepk.study.people.reference import SITES, bmd_of, t_of
 
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["STORED", "Courses", "Outcome", "measured"]
+__all__ = ["STORED", "Courses", "Outcome", "Policy", "measured"]
 
 F8 = NDArray[np.float64]
 F4 = NDArray[np.float32]
@@ -122,6 +123,24 @@ class Outcome(Protocol):
 
     def __call__(self, courses: Courses) -> Mapping[str, F8]:
         """Months of first events by name, shape (people,) each; inf for people without one."""
+        ...
+
+
+class Policy(Protocol):
+    """Something that starts drugs at visits, such as a clinic that follows a guideline.
+
+    At each visit it is asked for everyone; it may look at what was measured up to that visit (`measured`), and at
+    nothing later. Each of its plans starts once at most for a person.
+    """
+
+    name: str
+    """Name and version: results are kept under it."""
+
+    starts: tuple[Plan, ...]
+    """What it may start, with days counted from the visit."""
+
+    def __call__(self, courses: Courses, month: float) -> NDArray[np.int64]:
+        """Place in `starts` of what each person is to start at this visit, -1 for nothing, shape (people,)."""
         ...
 
 

@@ -27,8 +27,8 @@ from bonepk.study.arms import YEARS
 from bonepk.study.people.people import People
 from bonepk.study.people.reference import t_of
 from bonepk.study.people.traits import TRAITS
-from bonepk.study.virtual.conduct import Conduct, Rescue
-from bonepk.study.virtual.courses import STORED, Courses, Outcome, measured
+from bonepk.study.virtual.conduct import Conduct
+from bonepk.study.virtual.courses import STORED, Courses, Outcome, Policy, measured
 from bonepk.study.virtual.doses import Doses, Schedule, arriving, schedule_of, taken, timeline_of
 from bonepk.study.virtual.journal import PieceJournal
 from bonepk.version import __version__
@@ -64,6 +64,7 @@ class Job:
     months : ndarray, shape (times,)
         Months to store; visits are among them.
     outcome : Outcome, optional
+    policy : Policy, optional
     rtol : float
     """
 
@@ -78,7 +79,14 @@ class Job:
     arms: tuple[str, ...]
     months: F8
     outcome: Outcome | None = None
+    policy: Policy | None = None
     rtol: float = 1e-4
+
+    @property
+    def starts(self) -> tuple[Plan, ...]:
+        """What may start at a visit: the rescues of the conduct, then the plans of the policy."""
+        rescues = (every(r.drug, r.dose, days=r.interval, until=max(r.until, r.interval)) for r in self.conduct.rescue)
+        return (*rescues, *(self.policy.starts if self.policy is not None else ()))
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +97,7 @@ class Followed:
     ----------
     courses : Courses
     rescued : ndarray, shape (people, rules)
-        Month at which each rule of the conduct started its drug; inf if it did not.
+        Month at which each rescue of the conduct, and each plan of the policy, started; inf if it did not.
     events : mapping of str to ndarray, shape (people,)
         Month of the first event of each kind; inf if there was none.
     given : mapping of str to ndarray of int64, shape (people,)
@@ -136,7 +144,7 @@ def follow(
 
     schedules = [schedule_of(job.system, plan) for plan in job.plans]
     start = _start(job)
-    rescues = [_rescue_schedule(job, rule) for rule in job.conduct.rescue]
+    rescues = [schedule_of(job.system, plan) for plan in job.starts]
     unit = per_day(job.system.time_unit)
     last = float(job.months[-1]) * MONTH * unit
     if switch_times(job.system, {}, start * unit, last):
@@ -180,11 +188,6 @@ def _start(job: Job) -> float:
     return min(start, *(plan.start for plan in job.plans), 0.0)
 
 
-def _rescue_schedule(job: Job, rule: Rescue) -> Schedule:
-    months = rule.interval / MONTH
-    return schedule_of(job.system, every(rule.drug, rule.dose, months=months, until=max(rule.until, rule.interval)))
-
-
 def _hash_of(job: Job) -> str:
     """Hash of everything the numbers depend on, apart from the piece."""
     people = job.people
@@ -200,6 +203,7 @@ def _hash_of(job: Job) -> str:
         repr(job.arms),
         repr(job.rtol),
         "" if job.outcome is None else job.outcome.name,
+        "" if job.policy is None else f"{job.policy.name} {job.policy.starts!r}",
     ):
         digest.update(part.encode() + b"\0")
     for array in (people.number, job.arm, job.plan, job.months, *people.traits.values(), *people.deviates.values()):
@@ -243,7 +247,8 @@ def _piece(
         for i in who.tolist():
             row, rule = int(visit[i, 0]), int(visit[i, 1])
             rescued[i, rule] = job.months[row]
-            _add_rescue(doses[i], rescues[rule], float(days[row]), conduct.rescue[rule], [float(x[i]) for x in share])
+            until = conduct.rescue[rule].until if rule < len(conduct.rescue) else np.inf
+            _add(doses[i], rescues[rule], float(days[row]), until, [float(x[i]) for x in share])
             again.append(timeline_of(doses[i], days[row], days[row:].tolist(), unit, y[i, row].tolist()))
         part = integrate_batch(job.compiled, table[who], again, rtol=job.rtol, workers=1)
         attempts += int(part.steps.sum())
@@ -283,17 +288,30 @@ def _first_rule(job: Job, courses: Courses, events: Mapping[str, F8], rescued: F
             start = open_ & met & accepted
             found[start] = (row, number)
             seen[open_, number] = row
+        if job.policy is None:
+            continue
+        choice = np.asarray(job.policy(courses, month))
+        for k in range(len(job.policy.starts)):
+            number = len(conduct.rescue) + k
+            open_ = np.isinf(rescued[:, number]) & (courses.dropout > month) & (found[:, 0] == _NEVER)
+            open_ &= seen[:, number] < row
+            found[open_ & (choice == k)] = (row, number)
+            seen[open_, number] = row
     return found
 
 
-def _add_rescue(doses: Doses, schedule: Schedule, day: float, rule: Rescue, share: Sequence[float]) -> None:
+def _add(doses: Doses, schedule: Schedule, day: float, until: float, share: Sequence[float]) -> None:
+    """Give from a day on what a schedule says, with days counted from there."""
     for course in schedule.courses:
-        for k in range(len(course.days)):
-            at = day + k * course.interval
-            if at >= rule.until:
-                break
-            doses.bolus.append((at, course.state, course.amount * share[course.route]))
-            doses.given[course.drug] = doses.given.get(course.drug, 0) + 1
+        amount = course.amount * share[course.route]
+        if course.spread:
+            first, last = day + course.days[0], min(day + course.end, until)
+            if last > first:
+                doses.steady.append((first, last, course.state, amount / course.interval))
+            continue
+        given = [day + at for at in course.days if day + at < until]
+        doses.bolus += [(at, course.state, amount) for at in given]
+        doses.given[course.drug] = doses.given.get(course.drug, 0) + len(given)
 
 
 def _joined(job: Job, parts: Sequence[Mapping[str, NDArray[np.generic]]]) -> Followed:

@@ -24,7 +24,7 @@ from bonepk.study.people.sample import sample_people
 from bonepk.study.predict import Parameters
 from bonepk.study.virtual.allocate import allocate
 from bonepk.study.virtual.conduct import Conduct, load_conduct
-from bonepk.study.virtual.courses import Courses, Outcome, measured
+from bonepk.study.virtual.courses import Courses, Outcome, Policy, measured
 from bonepk.study.virtual.journal import PieceJournal
 from bonepk.study.virtual.run import Followed, Job, Progress, follow
 from bonepk.study.virtual.statistics import Estimate, ancova, difference_of, mean_of
@@ -162,7 +162,7 @@ class VirtualTrial:
         return mean_of(100.0 * (self.followed.events[event][who] <= month).astype(np.float64), self._weights(who))
 
     def rescued_share(self, arm: str, month: float) -> Estimate:
-        """Percent of an arm in whom a rule started a drug by a month."""
+        """Percent of an arm in whom a rescue or the policy started a drug by a month."""
         who = self.in_arm(arm)
         started = self.followed.rescued.min(axis=1, initial=np.inf)[who] <= month
         return mean_of(100.0 * started.astype(np.float64), self._weights(who))
@@ -228,6 +228,7 @@ def virtual_trial(
     parameters: Parameters = None,
     population: str | Path | Population | None = None,
     outcome: Outcome | None = None,
+    policy: Policy | None = None,
     weighted: bool = True,
     workers: int | None = None,
     progress: Progress | None = None,
@@ -250,6 +251,8 @@ def virtual_trial(
         Other people than those of the trial.
     outcome : Outcome, optional
         Reports events of each person, such as fractures; see `Outcome`.
+    policy : Policy, optional
+        Starts drugs at visits, as a guideline would; see `Policy`.
     weighted : bool
         Weight people to the baseline table of the population, if it has one.
     workers : int, optional
@@ -277,6 +280,7 @@ def virtual_trial(
     arms = tuple(a for a in trial.arms if not a.not_simulated)
     _check(conduct, arms, outcome)
     rescue_drugs = {r.drug for r in conduct.rescue}
+    rescue_drugs |= {d for plan in (policy.starts if policy is not None else ()) for d in plan.drugs}
     parts = [_cohorts(trial, arm, conduct) for arm in arms]
     drugs = sorted(rescue_drugs | {d for cs in parts for c in cs for d in c.plan.drugs})
     system = model if isinstance(model, System) else load(model, drugs=drugs, parameters=parameters)
@@ -307,6 +311,7 @@ def virtual_trial(
         arms=tuple(a.name for a in arms),
         months=_months(trial, conduct),
         outcome=outcome,
+        policy=policy,
         rtol=rtol,
     )
     followed = follow(job, workers, progress, PieceJournal(resume))
