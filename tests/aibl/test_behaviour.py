@@ -72,8 +72,9 @@ def test_longer_denosumab_rebounds_more_but_the_store_is_bounded() -> None:
     short, long = rebound(2), rebound(8)
     assert 1.5 * short < long < 3.5 * short
     plan = bp.every("denosumab", "60 mg", months=6, doses=60)
-    run = simulate(bp.load("aibl", drugs=["denosumab"]), plan, years=30, states=True)
-    assert 1.4 < float(run["precursor"].max()) < 1 / (1 - 0.480)
+    model = bp.load("aibl", drugs=["denosumab"])
+    run = simulate(model, plan, years=30, states=True)
+    assert 1.4 < float(run["precursor"].max()) < 1 / (1 - model.values["store_drain"])
 
 
 def test_zoledronate_at_the_end_blunts_the_rebound() -> None:
@@ -97,7 +98,7 @@ def test_one_zoledronate_lasts_for_years() -> None:
 
 
 def test_both_drugs_on_a_letrozole_patient_do_what_trials_saw() -> None:
-    """ABCSG-18 at 36 months: 10.0, 7.9 and 6.5 points; the model overdoes the spine by about 2 (docs/aibl.md)."""
+    """ABCSG-18 at 36 months: 10.0, 7.9 and 6.5 points; the model overdoes them by 1 to 2 (docs/aibl.md)."""
     inhibitor = bp.daily("letrozole", "2.5 mg", years=5, start="-6 months", spread=True)
     model = bp.load("aibl", drugs=["letrozole", "denosumab"])
     runs = [
@@ -105,7 +106,8 @@ def test_both_drugs_on_a_letrozole_patient_do_what_trials_saw() -> None:
         for p in (bp.every("denosumab", "60 mg", months=6, doses=6), bp.Plan())
     ]
     got = [bp.difference(*runs, f"bmd_{site}", 36).item() for site in ("lumbar_spine", "total_hip", "femoral_neck")]
-    assert got == pytest.approx([12.3, 9.1, 8.5], abs=0.3)
+    assert got == pytest.approx([10.0, 7.9, 6.5], abs=2.5)
+    assert got[0] > got[1] > got[2]
 
 
 # each part with what breaks when it is switched off; the rest keeps its values: a check of the switch, not a refit
@@ -138,7 +140,8 @@ def test_without_free_formation_and_with_full_coupling_the_late_gain_is_gone() -
 
 def test_spine_drift_is_only_at_the_spine() -> None:
     model = bp.load("aibl")
-    runs = [simulate(model, years=3, parameters={"years_since_fmp": 20, "spine_drift": d}) for d in (0.0063, 0)]
+    drift = model.values["spine_drift"]
+    runs = [simulate(model, years=3, parameters={"years_since_fmp": 20, "spine_drift": d}) for d in (drift, 0)]
     assert bp.difference(*runs, "bmd_lumbar_spine", 36).item() > 1.5
     assert bp.difference(*runs, "bmd_total_hip", 36).item() == pytest.approx(0, abs=1e-9)
 
@@ -151,3 +154,43 @@ def test_unseen_terms_can_be_switched_off(switch: str, value: float) -> None:
     run = natural(**{switch: value})
     assert change(run, "bmd_lumbar_spine", -48, -60) == pytest.approx(0, abs=1e-3)
     assert change(run, "bmd_lumbar_spine", 60, -60) < -5
+
+
+def test_serum_ntx_moves_less_than_urinary() -> None:
+    run = denosumab(2, after=0)
+    assert change(run, "serum_ntx", 6) == pytest.approx(0.7 * change(run, "ntx", 6), abs=6)
+    alike = denosumab(2, after=0, serum_ntx_floor=0)
+    np.testing.assert_allclose(alike["serum_ntx"], alike["ntx"], rtol=1e-12)
+
+
+def test_teriparatide_with_and_around_denosumab() -> None:
+    """DATA and DATA-Switch, which set nothing: spine 12.9 (5.0) at 24 months together, 18.3 (8.5) and 14.0 (6.7) at 48.
+
+    The numbers in brackets are standard deviations between women; about 30 were in an arm.
+    """
+    model = bp.load("aibl", drugs=["denosumab", "teriparatide"])
+    injections = [bp.daily("teriparatide", "20 ug", years=2, start=s, spread=True) for s in (0, "24 months")]
+    shots = [bp.every("denosumab", "60 mg", months=6, doses=4, start=s) for s in (0, "24 months")]
+    plans = {
+        "together": injections[0] + shots[0],
+        "builder first": injections[0] + shots[1],
+        "blocker first": shots[0] + injections[1],
+    }
+    times = bp.months_to_times([0, 24, 48])
+    runs = {k: simulate(model, CALCIUM + p, times=times, parameters={"years_since_fmp": 15}) for k, p in plans.items()}
+    assert change(runs["together"], "bmd_lumbar_spine", 24) == pytest.approx(12.9, abs=2.5)
+    assert change(runs["together"], "bmd_femoral_neck", 24) == pytest.approx(6.8, abs=2.5)
+    assert change(runs["builder first"], "bmd_lumbar_spine", 48) == pytest.approx(18.3, abs=3)
+    assert change(runs["blocker first"], "bmd_lumbar_spine", 48) == pytest.approx(14.0, abs=4)
+    # the order matters at the hip: resorption returns when teriparatide takes over from denosumab
+    hips = [change(runs[k], "bmd_total_hip", 48) for k in ("builder first", "blocker first")]
+    assert hips[0] > hips[1] + 3
+
+
+def test_romosozumab_is_kept_by_a_drug_that_follows() -> None:
+    model = bp.load("aibl", drugs=["romosozumab", "denosumab"])
+    plan = CALCIUM + bp.every("romosozumab", "210 mg", months=1, doses=12)
+    then = plan + bp.every("denosumab", "60 mg", months=6, doses=2, start="12 months")
+    off, on = (simulate(model, p, years=2, parameters={"years_since_fmp": 21}) for p in (plan, then))
+    for site in ("bmd_lumbar_spine", "bmd_total_hip"):
+        assert change(on, site, 24) > change(on, site, 12) > change(off, site, 24)
