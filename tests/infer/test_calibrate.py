@@ -201,3 +201,23 @@ def test_faults_are_reported_together():
     text = str(caught.value)
     for part in ("did you mean 'rate'?", "start 40", "'lgo'", "prior sd -1", "prior at 9", "'gaim'", "sd 0"):
         assert part in text
+
+
+def test_blocks_of_one_kind_share_a_shift():
+    rng = np.random.default_rng(30)
+    high, plain = (trials(rng, count=6, name=name) for name in ("high", "plain"))
+    rise = {m: 0.3 * TRUE["gain"] * (1 - np.exp(-TRUE["rate"] * m)) for m in (6, 12, 24, 36)}
+    more = tuple(
+        replace(b, rows=tuple(replace(r, value=r.value + rise[r.month] * (r.arm == "drug")) for r in b.rows))
+        for b in high.blocks
+    )
+    kind = Effect("kind", ("gain",), sd=0.5, together=tuple(b.name for b in more))
+    toy = Exact((*more, *plain.blocks))
+    fit = calibrate(Problem(toy, FREE, effects=(kind,), errors=VISITS))
+    assert fit.objective.size == 4
+    (shift,) = fit.shifts["kind"].values()
+    assert shift == pytest.approx(
+        np.log(1.3), abs=0.15
+    )  # the loss is multiplied too, which the gain has to make up for
+    alone = calibrate(Problem(plain, FREE, errors=VISITS))
+    assert fit.values["gain"] == pytest.approx(alone.values["gain"], rel=0.05)

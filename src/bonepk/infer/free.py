@@ -103,6 +103,9 @@ class Effect:
     scale : {"log", "logit", "identity"}
     estimate : bool
         Estimate the standard deviation from the fit (empirical Bayes).
+    together : tuple of str
+        Blocks that share one shift, the others having none (a kind of women, such as those chosen for low bone
+        density). Empty: every block has its own.
     """
 
     name: str
@@ -110,6 +113,7 @@ class Effect:
     sd: float
     scale: str = "log"
     estimate: bool = False
+    together: tuple[str, ...] = ()
 
     def apply(self, value: float, b: float) -> tuple[float, float, float]:
         """Shift a value.

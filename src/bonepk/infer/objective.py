@@ -19,9 +19,12 @@ from bonepk.infer.loss import Loss
 from bonepk.infer.predictor import Differentiable, Predictor, differences
 from bonepk.infer.rows import ErrorModel, factors
 
-__all__ = ["Objective", "Point"]
+__all__ = ["TOGETHER", "Objective", "Point"]
 
 FloatArray = NDArray[np.float64]
+
+TOGETHER = "*"
+"""Stands for the block of a shift that several blocks share."""
 
 
 @dataclass(frozen=True)
@@ -63,12 +66,14 @@ class Objective:
 
     @cached_property
     def shifts(self) -> tuple[tuple[str, int], ...]:
-        """Block and number of the effect of each shift, where it can change the block."""
-        made = []
+        """Block (or `TOGETHER`) and number of the effect of each shift, where it can change anything."""
+        made: dict[tuple[str, int], None] = {}
         for block in self.predictor.blocks:
             for k, effect in enumerate(self.effects):
+                if effect.together and block.name not in effect.together:
+                    continue
                 if any(self.predictor.uses(block.name, p) for p in effect.parameters):
-                    made.append((block.name, k))
+                    made[TOGETHER if effect.together else block.name, k] = None
         return tuple(made)
 
     @property
@@ -118,7 +123,7 @@ class Objective:
         values = self.values(x)
         chain = {name: [(i, p.slope(float(x[i])))] for i, p in enumerate(self.free) for name in (p.name, *p.also)}
         for j, (name, k) in enumerate(self.shifts):
-            if name != block:
+            if name != block and not (name == TOGETHER and block in self.effects[k].together):
                 continue
             effect, column = self.effects[k], self.n_free + j
             for p in effect.parameters:

@@ -108,10 +108,10 @@ def _effect(name: str, one: Fields) -> Effect:
         one.faults.add(one.place("parameters"), "no parameter", cure='add parameters = ["..."]')
     sd = one.number("sd", required=True)
     scale = one.choice("scale", SCALES, "scale") or "log"
-    estimate = one.flag("estimate")
+    estimate, together = one.flag("estimate"), one.texts("together")
     one.text("source")
     one.close()
-    return Effect(name, parameters, sd or 1.0, scale, estimate)
+    return Effect(name, parameters, sd or 1.0, scale, estimate, together)
 
 
 def _error_model(one: Fields) -> ErrorModel:
