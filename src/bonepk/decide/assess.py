@@ -153,6 +153,8 @@ def _finding(rules: Guideline, topic: Topic, facts: Facts) -> Finding:
             if needs:
                 break
             return _settled(rules, blank, entry, "; ".join(answer.because), lists.values())
+    if scope.truth is None:
+        needs = dict.fromkeys(scope.needs)  # whether the rule is about her comes first
     if not needs:
         missing = (
             "needs a DXA, and none can be had" if view.get("dxa_available") is False else "does not cover her case"

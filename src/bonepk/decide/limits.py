@@ -188,7 +188,8 @@ def _intervals(plan: Plan, facts: Facts, until: float, rules: Guideline) -> list
     days = np.unique(np.concatenate([c.times for c in courses])).tolist()
     if facts.months_since_denosumab is not None and facts.denosumab_years:
         days = [min(days[0], 0.0) - facts.months_since_denosumab * MONTH, *days]
-    others = sorted(c.start for c in plan.courses if c.drug == "zoledronate" or c.drug in _ORAL)
+    infusions = [d for c in plan.courses if c.drug == "zoledronate" for d in c.times.tolist()]
+    others = [*infusions, *(c.start for c in plan.courses if c.drug in _ORAL)]
     ends = [*days[1:], math.inf]
     found = []
     for last, following in zip(days, ends, strict=True):

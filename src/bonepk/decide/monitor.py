@@ -24,7 +24,7 @@ from bonepk.decide.rules import Agent
 from bonepk.decide.scans import density_at, scan_visits
 from bonepk.decide.vocabulary import Value
 from bonepk.errors import DataError
-from bonepk.simulate.calendar import MONTH, YEAR
+from bonepk.simulate.calendar import MONTH, WEEK, YEAR
 from bonepk.simulate.endpoints import months_to_times
 from bonepk.simulate.plan import Plan, dose, every
 
@@ -236,12 +236,22 @@ def _course(agent: Agent, month: float, patient: Patient, policy: Policy, end: f
     """Plan of a drug from a month on."""
     start = month * MONTH
     if not agent.interval:
-        return dose(agent.drug, agent.dose, start, over=agent.over)
+        return dose(agent.drug, agent.dose, start, over=agent.over, route=agent.route)
     last = start + policy.years * YEAR if policy.years is not None else patient.plan.end
     if last <= start:  # her own plan is over or has no end: treat to the end of the run
         last = max(end * MONTH, start + agent.interval)
+    last = max(last - WEEK, start + 1)  # no dose in the last days of the drug she is protected from
     spread = agent.interval < MONTH  # tablets of years are given evenly; the hours after one do not matter to bone
-    return every(agent.drug, agent.dose, days=agent.interval, until=last, start=start, over=agent.over, spread=spread)
+    return every(
+        agent.drug,
+        agent.dose,
+        days=agent.interval,
+        until=last,
+        start=start,
+        over=agent.over,
+        route=agent.route,
+        spread=spread,
+    )
 
 
 def _scans(

@@ -154,6 +154,7 @@ class _Reader:
                 dose=one.text("dose", required=True),
                 interval=one.duration("every") or 0.0,
                 over=one.duration("over") or 0.0,
+                route=one.text("route"),
                 note=one.text("note"),
                 cite=cite,
                 confidence=confidence,

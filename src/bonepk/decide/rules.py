@@ -55,6 +55,8 @@ class Agent:
         Days between doses; 0 for a single dose.
     over : float
         Days of an infusion.
+    route : str
+        Needed only where a drug has several.
     note, cite, confidence : str
     """
 
@@ -63,6 +65,7 @@ class Agent:
     dose: str
     interval: float
     over: float
+    route: str
     note: str
     cite: str
     confidence: str

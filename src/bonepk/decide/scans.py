@@ -115,8 +115,8 @@ def scan_run(
     -------
     xarray.Dataset
         Dimensions ``month`` and ``site``: ``true`` and ``measured`` density, ``t_score``, ``change`` since the first
-        scan and ``change_before`` since the last one in percent, ``real`` and ``real_before`` where they reach the
-        least significant change, ``lsc`` by site.
+        scan and ``change_before`` since the last one in percent, ``beyond_error`` and ``beyond_error_before`` where
+        they reach the least significant change, ``lsc`` by site.
 
     Raises
     ------
@@ -149,8 +149,10 @@ def scan_run(
             "t_score": column(np.stack([t_score(shown[s], s, device) for s in sites]), "1", "T-score, measured"),
             "change": column(change, "%", "change since the first scan"),
             "change_before": column(change_before, "%", "change since the scan before"),
-            "real": column(np.abs(change) >= lsc[:, None], "1", "change is at least the least significant one"),
-            "real_before": column(np.abs(change_before) >= lsc[:, None], "1", "the same, since the scan before"),
+            "beyond_error": column(np.abs(change) >= lsc[:, None], "1", "change is at least the least significant one"),
+            "beyond_error_before": column(
+                np.abs(change_before) >= lsc[:, None], "1", "the same, since the scan before"
+            ),
             "lsc": ("site", lsc, {"units": "%", "long_name": "least significant change"}),
         },
         {"site": sites, "month": ("month", times, {"units": "month"})},
