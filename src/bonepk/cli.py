@@ -70,6 +70,11 @@ def _parser() -> argparse.ArgumentParser:
     read = actions.add_parser("import", help="turn an SBML file into a model file")
     read.add_argument("source", type=Path, help="SBML file")
     read.add_argument("--out", type=Path, required=True, metavar="PATH", help="the model file to write (.toml)")
+    read.add_argument("--time-unit", default="", metavar="UNIT", help="unit of time, where the file states none")
+    read.add_argument("--flags", default="as written", metavar="RULE", help="'as written' or 'condition'")
+    read.add_argument(
+        "--without-event", action="append", default=[], metavar="ID", help="leave an event out; repeatable"
+    )
     read.set_defaults(run=_model_import)
 
     trials = commands.add_parser("trials", help="list the published trials")
@@ -168,7 +173,14 @@ def _model_export(options: argparse.Namespace) -> int:
 def _model_import(options: argparse.Namespace) -> int:
     from bonepk.interop import import_model
 
-    for note in import_model(options.source, options.out):
+    notes = import_model(
+        options.source,
+        options.out,
+        time_unit=options.time_unit,
+        without_events=options.without_event,
+        flags=options.flags,
+    )
+    for note in notes:
         print(f"note: {note}", file=sys.stderr)
     print(options.out)
     return 0
@@ -190,7 +202,7 @@ def _trial(options: argparse.Namespace) -> int:
     with _Progress() as tell:
         result = predict_trial(options.name, model=options.model, parameters=options.parameters, progress=tell)
     print(trial_text(result))
-    if not options.no_figure and any(row.predicted is not None for row in result.rows):
+    if not options.no_figure and any(row.predicted is not None and not row.row.obstacle for row in result.rows):
         path = options.figure or Path(f"{result.trial.name}.png")
         trial_figure(result, path)
         print(f"figure: {path}")
