@@ -54,7 +54,8 @@ def test_table_of_z_fast(z_fast):
     assert f"{row.predicted:+.1f}" in line
     assert ("in  [1]" if row.within else "out  [1]") in line
     assert "predicted, never fitted" in text
-    assert "not predicted yet (12)" in text
+    assert "not predicted yet (4)" in text
+    assert "not compared: the same women as the incidence (4)" in text
     assert max(map(len, text.splitlines())) <= 175
 
 

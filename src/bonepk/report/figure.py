@@ -127,7 +127,7 @@ def _panels(result: TrialResult) -> list[tuple[str, str, list[RowResult]]]:
     """Endpoint, form and rows of each panel, in the order of the endpoints."""
     found: dict[tuple[str, str], list[RowResult]] = {}
     for row in result.rows:
-        if row.predicted is not None:
+        if row.predicted is not None and not row.row.obstacle:  # events have no course
             found.setdefault((row.row.endpoint, _FORMS[row.row.kind]), []).append(row)
     for endpoint, form in list(found):  # differences join the panel of the arms, which they share a unit with
         if form == "difference" and (endpoint, "change") in found:
@@ -246,7 +246,7 @@ def _handles(result: TrialResult, colours: dict[str, str]) -> list[Any]:
     """Entries of the legend: arms, a difference, and what the points mean."""
     from matplotlib.lines import Line2D
 
-    shown = [r for r in result.rows if r.predicted is not None]
+    shown = [r for r in result.rows if r.predicted is not None and not r.row.obstacle]
     found = [Line2D([], [], color=colours[r.arm.name], linewidth=2, label=r.arm.label) for r in result.arms]
     pairs = {(r.row.arm, r.row.versus) for r in shown if r.row.versus}
     if len(pairs) == 1:
@@ -267,6 +267,6 @@ def _handles(result: TrialResult, colours: dict[str, str]) -> list[Any]:
 
 
 def _sources(result: TrialResult, width: int) -> list[str]:
-    used = {r.row.cite for r in result.rows if r.predicted is not None}
+    used = {r.row.cite for r in result.rows if r.predicted is not None and not r.row.obstacle}
     texts = [str(c) for key, c in result.trial.citations.items() if key in used]
     return textwrap.wrap("Sources: " + "; ".join(dict.fromkeys(texts)), width, break_on_hyphens=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,11 +19,8 @@ from bonepk.simulate.run import simulate
 from bonepk.study.arms import YEARS, Cohort, check_arms, cohorts, drugs_of, treatment
 from bonepk.study.endpoints import ENDPOINTS
 from bonepk.study.evidence import Arm, Row, Trial, load_trial, trial_names
-from bonepk.study.outcomes.constants import FractureConstants, fracture_constants
-from bonepk.study.outcomes.fracture import NEEDED, Untreated, bone_of, untreated
-from bonepk.study.outcomes.rows import SCORED_APART, ArmEvents, event_obstacle, event_rows, express_event, month_of
-from bonepk.study.outcomes.split import outcome_split
-from bonepk.study.outcomes.women import Women, groups
+from bonepk.study.outcomes.fracture import NEEDED, untreated
+from bonepk.study.outcomes.rows import TrialEvents, event_rows, month_of
 from bonepk.study.split import Split, check_split, read_split
 
 if TYPE_CHECKING:
@@ -49,20 +46,20 @@ class ArmRun:
     months : ndarray, shape (times,)
         Months since day 0.
     weights : ndarray, shape (cohorts,)
-    years : ndarray, shape (cohorts,)
-        Years since the final menstrual period on day 0.
     values : mapping of str to ndarray, shape (cohorts, times)
         Level of each output, in the model's unit.
     failure : str
         Why there are no courses, or empty.
+    years : ndarray, shape (cohorts,)
+        Years since the final menstrual period on day 0; fractures need them.
     """
 
     arm: Arm
     months: F8
     weights: F8
-    years: F8
     values: Mapping[str, F8]
     failure: str = ""
+    years: F8 = field(default_factory=lambda: np.zeros(0))
 
     def level(self, output: str, month: float) -> float:
         """Mean level of the cohorts at a stored month."""
@@ -72,16 +69,6 @@ class ArmRun:
         """Mean of the cohorts' percent changes between two stored months."""
         values = self.values[output]
         return float(self.weights @ (100.0 * (values[:, self._at(month)] / values[:, self._at(since)] - 1.0)))
-
-    def events(
-        self, women: Women, reference: Untreated, oncology: bool, constants: FractureConstants | None = None
-    ) -> ArmEvents:
-        """Fractures of some women along the arm's courses."""
-        cohorts = []
-        for k, weight in enumerate(self.weights):
-            values = {n: self.values[n][k : k + 1] for n in NEEDED}
-            cohorts.append((float(weight), bone_of(self.months, values, self.years[k : k + 1], reference)))
-        return ArmEvents(self.months, cohorts, women, constants or fracture_constants(), oncology)
 
     def _at(self, month: float) -> int:
         return int(np.abs(self.months - month).argmin())
@@ -232,11 +219,13 @@ def predict_trial(
         done += len(parts)
     tell(total, total, trial.name)
     by_name = {run.arm.name: run for run in runs}
-    foreseen = fracture_rows(trial, by_name, system)
-    rows = tuple(foreseen.get(row.place) or _result(trial, row, by_name, split, system) for row in trial.rows)
+    rows = [_result(trial, row, by_name, split, system) for row in trial.rows]
+    for place, found in trial_events(trial, by_name, system).results().items():
+        k = [row.place for row in trial.rows].index(place)
+        rows[k] = replace(rows[k], use=found.use, predicted=found.predicted, status=found.status)
     units = {o.name: o.unit for o in system.outputs}
     use = split.use.get(trial.name, "unlisted")
-    return TrialResult(trial, rows, tuple(runs), use, system.name, system.hash, units)
+    return TrialResult(trial, tuple(rows), tuple(runs), use, system.name, system.hash, units)
 
 
 def validate(
@@ -330,10 +319,10 @@ def run_arm(system: System, arm: Arm, parts: Sequence[Cohort], months: F8) -> Ar
         try:
             run = simulate(system, cohort.plan, times=times, parameters=cohort.parameters, rtol=RTOL)
         except SolverError as error:
-            return ArmRun(arm, months, weights, years, {}, f"{cohort.label or arm.label}: {error}")
+            return ArmRun(arm, months, weights, {}, f"{cohort.label or arm.label}: {error}")
         for n in names:
             values[n].append(np.asarray(run[n].values, dtype=np.float64))
-    return ArmRun(arm, months, weights, years, {n: np.array(v) for n, v in values.items()})
+    return ArmRun(arm, months, weights, {n: np.array(v) for n, v in values.items()}, years=years)
 
 
 def _result(trial: Trial, row: Row, runs: Mapping[str, ArmRun], split: Split, system: System) -> RowResult:
@@ -357,45 +346,35 @@ def _result(trial: Trial, row: Row, runs: Mapping[str, ArmRun], split: Split, sy
     return RowResult(trial.name, row, use, group, predicted, row.not_scored and f"not scored: {row.not_scored}")
 
 
-def fracture_rows(
-    trial: Trial, runs: Mapping[str, ArmRun], system: System, constants: FractureConstants | None = None
-) -> dict[str, RowResult]:
-    """Predict the fracture rows of a trial from the courses of its arms.
+def trial_events(trial: Trial, runs: Mapping[str, ArmRun], system: System) -> TrialEvents:
+    """Fractures along the courses of a trial's arms; none where the model or a failed run cannot give them."""
+    able = {n: r for n, r in runs.items() if not r.failure}
+    can = event_rows(trial) and set(NEEDED) <= set(system.output_names) and YEARS in system.values
+    return TrialEvents(trial, able if can else {}, untreated(system) if can else None)
+
+
+def fracture_courses(trial: Trial, model: str | System = "aibl", parameters: Parameters = None) -> TrialEvents:
+    """Simulate the arms that a trial's fracture rows need.
 
     Parameters
     ----------
     trial : Trial
-    runs : mapping of str to ArmRun
-        By name of arm.
-    system : System
-        What the arms were run on: gives the untreated woman.
-    constants : FractureConstants, optional
-        By default those that come with bonepk.
+    model, parameters
+        As for `predict_trial`.
 
-    Returns
-    -------
-    dict of str to RowResult
-        By `Row.place`. A row has a prediction, or a status that says more than "not predicted yet"; other rows are left out.
+    Raises
+    ------
+    SolverError
+        If an arm cannot be simulated.
     """
-    rows = [row for row in trial.rows if row.obstacle and not (row.arm and row.arm in runs and runs[row.arm].failure)]
-    able = [row for row in rows if not event_obstacle(trial, row)]
-    made = {}
-    for row in rows:
-        if (why := event_obstacle(trial, row)) and why.startswith("not compared"):
-            use = outcome_split().use(trial.name, row)
-            made[row.place] = RowResult(trial.name, row, use, _group(trial, row), None, why)
-    if not able or not set(NEEDED) <= set(system.output_names) or YEARS not in system.values:
-        return made
-    reference, oncology = untreated(system), groups()[trial.name].oncology
-
-    def arm_of(name: str, women: Women) -> ArmEvents:
-        return runs[name].events(women, reference, oncology, constants)
-
-    for row in able:
-        predicted = express_event(trial, row, arm_of)
-        use = outcome_split().use(trial.name, row)
-        made[row.place] = RowResult(trial.name, row, use, _group(trial, row), predicted, SCORED_APART)
-    return made
+    names = {name for row in event_rows(trial) for name in (row.arm, row.versus) if name}
+    arms = [a for a in trial.arms if a.name in names]
+    system = model if isinstance(model, System) else load(model, drugs=drugs_of(trial, arms), parameters=parameters)
+    runs = {a.name: run_arm(system, a, cohorts(trial, a), _months(trial)) for a in arms}
+    for run in runs.values():
+        if run.failure:
+            raise SolverError(Fault(f"trial '{trial.name}'", run.failure))
+    return trial_events(trial, runs, system)
 
 
 def _group(trial: Trial, row: Row) -> str:

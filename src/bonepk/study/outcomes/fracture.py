@@ -53,10 +53,20 @@ _BEFORE, _AFTER = -10.0, 55.0  # years since menopause between which the untreat
 
 @dataclass(frozen=True, eq=False)
 class Untreated:
-    """Resorption of the bone model without any drug, by years since menopause (`years` rising)."""
+    """Resorption of the bone model without any drug, by years since menopause.
+
+    Attributes
+    ----------
+    years : ndarray, shape (times,)
+        Rising.
+    resorption : ndarray, shape (times,)
+    years_since_fmp : float
+        What the model has for day 0 unless a run says otherwise.
+    """
 
     years: F8
     resorption: F8
+    years_since_fmp: float = 10.0
 
     def at(self, years: F8) -> F8:
         """Resorption at some years since menopause; constant outside what is stored."""
@@ -86,7 +96,8 @@ def untreated(model: System, parameters: Mapping[str, float] | None = None) -> U
     years = np.concatenate([np.arange(_BEFORE, 10.0, 0.125), np.arange(10.0, _AFTER, 0.5)])
     days = (years - _BEFORE) * 365.25
     run = simulate(model, times=days.tolist(), parameters={**(parameters or {}), YEARS: _BEFORE}, rtol=1e-6)
-    return Untreated(years, np.asarray(run["resorption"].values, dtype=np.float64))
+    usual = {**model.values, **(parameters or {})}[YEARS]
+    return Untreated(years, np.asarray(run["resorption"].values, dtype=np.float64), float(usual))
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,9 +142,7 @@ def bone_of(months: F8, values: Mapping[str, F8], years_since_fmp: F8 | float, r
         if name not in values:
             raise DataError(Fault("courses", f"no output '{name}'", "the fracture model follows from it"))
     if months[0] != 0:
-        raise DataError(
-            Fault("courses", f"the first month is {months[0]:g}", "expected 0: T-scores are those of day 0")
-        )
+        raise DataError(Fault("courses", f"first month {months[0]:g}", "expected 0: T-scores are those of day 0"))
     years = np.atleast_1d(np.asarray(years_since_fmp, dtype=np.float64))[:, None] + months / 12
     levels = {n: np.atleast_2d(np.asarray(values[n], dtype=np.float64)) for n in NEEDED}
     excess = levels["resorption"] / reference.at(years) - 1
@@ -199,7 +208,7 @@ class Fractures:
         return cumulative_hazard(self.months, self.hazards["vertebral"] * alone)
 
     def several_vertebrae(self, since: int, until: int) -> float:
-        """Share of the group, free of vertebral fracture at one stored month, with two or more vertebrae broken by another.
+        """Share of the women free of vertebral fracture at one stored month with several broken vertebrae by another.
 
         An event breaks 1 + Poisson(`vertebrae` * turnover factor) vertebrae; later events add to it.
 
@@ -232,7 +241,7 @@ class Fractures:
 
     @cached_property
     def dataset(self) -> xr.Dataset:
-        """Share of the group with each event, other events apart, dimension ``month``; `_beside_death` with death competing."""
+        """Share of the group with each event, dimension ``month``; `_beside_death` with death competing."""
         import xarray as xr
 
         made = {}

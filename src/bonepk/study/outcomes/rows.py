@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bonepk.study.evidence import Row, Trial
-from bonepk.study.outcomes.constants import FractureConstants
+from bonepk.study.outcomes.constants import FractureConstants, fracture_constants
 from bonepk.study.outcomes.cumulative import incidence
-from bonepk.study.outcomes.fracture import EVENTS, Bone, Fractures, fractures
+from bonepk.study.outcomes.fracture import EVENTS, NEEDED, Bone, Fractures, Untreated, bone_of, fractures
 from bonepk.study.outcomes.split import outcome_split
 from bonepk.study.outcomes.women import Women, groups
 
-__all__ = ["SCORED_APART", "ArmEvents", "event_obstacle", "event_rows", "express_event", "month_of"]
+__all__ = ["SCORED_APART", "ArmEvents", "Foreseen", "TrialEvents", "event_obstacle", "event_rows", "month_of"]
 
 F8 = NDArray[np.float64]
 
@@ -25,9 +26,9 @@ SCORED_APART = "an event: summarised in docs/outcomes.md"
 """Status of a fracture row that has a prediction; its error is no percentage point of bone."""
 
 MULTIPLE = "fracture_multiple_vertebral"
-_SINGLE_ARM = {"incidence", "event_rate", "count", "prevalence"}
 _MULTIPLE = {"incidence", "event_rate", "prevalence"}
 _TWO_ARMS = {"hazard_ratio", "relative_risk"}
+_ONE = {"incidence", "event_rate", "count", *_TWO_ARMS}
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +58,7 @@ class ArmEvents:
         return tuple((w, fractures(bone, self.women, self.constants)) for w, bone in self.cohorts)
 
     def scale(self, endpoint: str) -> float:
-        """What the hazard of an endpoint is multiplied with: ascertainment."""
+        """Give what the hazard of an endpoint is multiplied with: ascertainment."""
         return self.constants.oncology.value if self.oncology and endpoint in {"fracture", "fracture_clinical"} else 1.0
 
     def free(self, endpoint: str, month: float) -> float:
@@ -91,9 +92,7 @@ def event_rows(trial: Trial) -> tuple[Row, ...]:
 
 def event_obstacle(trial: Trial, row: Row) -> str:
     """Why no fracture is predicted for a row, or an empty string."""
-    if row.endpoint not in {*EVENTS, MULTIPLE} or row.kind not in _SINGLE_ARM | _TWO_ARMS:
-        return "not predicted yet"
-    if trial.name not in groups():
+    if row.endpoint not in {*EVENTS, MULTIPLE} or trial.name not in groups():
         return "not predicted yet"
     if (row.kind == "prevalence" and row.endpoint != MULTIPLE) or (
         row.endpoint == MULTIPLE and row.kind not in _MULTIPLE
@@ -118,42 +117,106 @@ def month_of(trial: Trial, row: Row) -> float | None:
     return max(stated, default=None)
 
 
-def express_event(trial: Trial, row: Row, arm_of: Callable[[str, Women], ArmEvents]) -> float:
-    """Express predicted fractures as the publication expressed its number.
+class Courses(Protocol):
+    """Courses of the cohorts of an arm: `bonepk.study.predict.ArmRun`."""
 
-    Parameters
+    @property
+    def months(self) -> F8: ...
+
+    @property
+    def weights(self) -> F8: ...
+
+    @property
+    def years(self) -> F8: ...
+
+    @property
+    def values(self) -> Mapping[str, F8]: ...
+
+
+@dataclass(frozen=True)
+class Foreseen:
+    """What is said of a fracture row: its use, a prediction or None, and a status."""
+
+    use: str
+    predicted: float | None
+    status: str
+
+
+@dataclass(frozen=True, eq=False)
+class TrialEvents:
+    """Fractures of a trial.
+
+    Attributes
     ----------
     trial : Trial
-    row : Row
-        One without an `event_obstacle`.
-    arm_of : callable
-        Gives the fractures of an arm for some women.
-
-    Returns
-    -------
-    float
-        In the unit of the row. A hazard ratio is that of the cumulative hazards of the two arms, as pooled over their women;
-        a rate is that of first events among women free of one at `since`.
+    arms : mapping of str to Courses
+        Arms that were simulated, by name.
+    reference : Untreated or None
+        The woman without any drug; None if the model cannot give her.
     """
-    group = groups()[trial.name]
-    women = group.women()
-    part = outcome_split().subgroup(trial.name, row)
-    for site, (low, high) in (part.bounds if part else {}).items():
-        women = women.select((women.t_scores[site] >= low) & (women.t_scores[site] < high))
-    month = month_of(trial, row) or 0.0
-    mine = arm_of(row.arm, women)
-    if row.endpoint == MULTIPLE:
-        return _multiple(row, mine, month)
-    free = mine.free(row.endpoint, month)
-    before = mine.free(row.endpoint, row.since)
-    if row.kind == "incidence":
-        return 100 * (1 - free / before)
-    if row.kind == "count":
-        return (row.n or trial.arm(row.arm).n or 0) * (1 - free / before)
-    if row.kind == "event_rate":
-        return 100 * math.log(before / free) / ((month - row.since) / 12)
-    other = arm_of(row.versus, women).free(row.endpoint, month)
-    return math.log(free) / math.log(other) if row.kind == "hazard_ratio" else (1 - free) / (1 - other)
+
+    trial: Trial
+    arms: Mapping[str, Courses]
+    reference: Untreated | None
+
+    def results(self, constants: FractureConstants | None = None) -> dict[str, Foreseen]:
+        """Every row that is predicted, or left out on purpose, by `Row.place`."""
+        split, made = outcome_split(), {}
+        for row in self.trial.rows:
+            use, why = split.use(self.trial.name, row), event_obstacle(self.trial, row)
+            if why.startswith("not compared"):
+                made[row.place] = Foreseen(use, None, why)
+            elif not why and self.reference is not None and {row.arm, row.versus} <= {*self.arms, ""}:
+                made[row.place] = Foreseen(use, self.express(row, constants), SCORED_APART)
+        return made
+
+    def express(self, row: Row, constants: FractureConstants | None = None) -> float:
+        """Express predicted fractures as the publication expressed its number.
+
+        Parameters
+        ----------
+        row : Row
+            One without an `event_obstacle`, of arms that were simulated.
+        constants : FractureConstants, optional
+            By default those that come with bonepk.
+
+        Returns
+        -------
+        float
+            In the unit of the row. A hazard ratio is that of the cumulative hazards of the two arms, each pooled over
+            its women; a rate is that of first events among women free of one at `since`.
+        """
+        women = groups()[self.trial.name].women()
+        part = outcome_split().subgroup(self.trial.name, row)
+        for site, (low, high) in (part.bounds if part else {}).items():
+            women = women.select((women.t_scores[site] >= low) & (women.t_scores[site] < high))
+        month = month_of(self.trial, row) or 0.0
+        mine = self._arm(row.arm, women, constants)
+        if row.endpoint == MULTIPLE:
+            return _multiple(row, mine, month)
+        free = mine.free(row.endpoint, month)
+        before = mine.free(row.endpoint, row.since)
+        if row.kind == "incidence":
+            return 100 * (1 - free / before)
+        if row.kind == "count":
+            return (row.n or self.trial.arm(row.arm).n or 0) * (1 - free / before)
+        if row.kind == "event_rate":
+            return 100 * math.log(before / free) / ((month - row.since) / 12)
+        versus = self._arm(row.versus, women, constants)
+        mine_free, other_free = free / before, versus.free(row.endpoint, month) / versus.free(row.endpoint, row.since)
+        if row.kind == "hazard_ratio":
+            return math.log(mine_free) / math.log(other_free)
+        return (1 - mine_free) / (1 - other_free)
+
+    def _arm(self, name: str, women: Women, constants: FractureConstants | None) -> ArmEvents:
+        run = self.arms[name]
+        assert self.reference is not None
+        cohorts = []
+        for k, weight in enumerate(run.weights):
+            values = {n: run.values[n][k : k + 1] for n in NEEDED}
+            cohorts.append((float(weight), bone_of(run.months, values, run.years[k : k + 1], self.reference)))
+        oncology = groups()[self.trial.name].oncology
+        return ArmEvents(run.months, cohorts, women, constants or fracture_constants(), oncology)
 
 
 def _multiple(row: Row, mine: ArmEvents, month: float) -> float:

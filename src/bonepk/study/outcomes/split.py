@@ -20,12 +20,13 @@ _KEYS = ("endpoint", "kind", "arm", "cite", "note")
 
 @dataclass(frozen=True)
 class Rule:
-    """Rows of a trial that match every given key."""
+    """Rows of a trial that match every given key; `se_log` is the error of its logarithm without an interval."""
 
     trial: str
     keys: Mapping[str, str]
     month: float | None
     why: str
+    se_log: float | None = None
 
     def holds(self, trial: str, row: Row) -> bool:
         """Whether a row is meant."""
@@ -48,12 +49,14 @@ class OutcomeSplit:
 
     rules: tuple[str, ...]
     fitted: tuple[Rule, ...]
+    implied: tuple[Rule, ...]
     left_out: tuple[Rule, ...]
     subgroups: tuple[Subgroup, ...]
 
     def use(self, trial: str, row: Row) -> str:
-        """``calibration`` for a row the constants were fitted to, else ``prediction``."""
-        return "calibration" if any(r.holds(trial, row) for r in self.fitted) else "prediction"
+        """``calibration`` for a row the constants were fitted to, or that restates one, else ``prediction``."""
+        known = any(r.holds(trial, row) for r in (*self.fitted, *self.implied))
+        return "calibration" if known else "prediction"
 
     def excluded(self, trial: str, row: Row) -> str:
         """Why a row is not compared, or an empty string."""
@@ -78,6 +81,7 @@ def outcome_split(path: str | Path | None = None) -> OutcomeSplit:
     top = Fields(data, (), lines, faults)
     rules = top.texts("rules")
     fitted = tuple(_rule(one) for one in top.tables("fitted", required=True))
+    implied = tuple(_rule(one) for one in top.tables("implied"))
     left_out = tuple(_rule(one) for one in top.tables("left_out"))
     subgroups = []
     for one in top.tables("subgroups"):
@@ -93,12 +97,12 @@ def outcome_split(path: str | Path | None = None) -> OutcomeSplit:
         subgroups.append(Subgroup(trial, note, bounds))
     top.close()
     faults.raise_as(DataError)
-    return OutcomeSplit(rules, fitted, left_out, tuple(subgroups))
+    return OutcomeSplit(rules, fitted, implied, left_out, tuple(subgroups))
 
 
 def _rule(one: Fields) -> Rule:
     trial, why = one.text("trial", required=True), one.text("why", required=True)
     keys = {k: one.text(k) for k in _KEYS if k in one.data}
-    month = one.number("month")
+    month, se = one.number("month"), one.number("se_log", low=1e-6)
     one.close()
-    return Rule(trial, keys, month, why)
+    return Rule(trial, keys, month, why, se)

@@ -29,7 +29,7 @@ T_SITES = ("femoral_neck", "lumbar_spine")
 _CORRELATION = 0.6  # of the two T-scores of a woman: assumed, see groups.toml
 _NODES = 500
 _USUAL_BMI = 25.0
-# T-score that gives a woman the risk of all women of her age: inverted from the tables of Kanis 2008 with and without bone density
+# T-score with the mean risk of women of that age: from the tables of Kanis 2008 with and without bone density
 _AGES, _T_AT = (50.0, 60.0, 70.0, 80.0), (-1.0, -1.45, -1.96, -2.6)
 
 
@@ -90,7 +90,7 @@ class Women:
         return len(self.age)
 
     def select(self, which: NDArray[np.bool_]) -> Women:
-        """Some of them, by a mask."""
+        """Keep some of them, by a mask."""
         return replace(
             self,
             age=self.age[which],
@@ -177,7 +177,7 @@ def women_of_age(age: float) -> Women:
 
 
 def women_of(people: People) -> Women:
-    """The same for sampled people: their ages, true T-scores, risk factors, body mass and weights."""
+    """Take from sampled people their ages, true T-scores, risk factors, body mass and weights."""
     known = fracture_constants().factors
     return Women(
         age=people["age"],
