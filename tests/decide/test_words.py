@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 from women import woman
 
@@ -11,6 +13,7 @@ from bonepk.decide import (
     guidelines_text,
     load_guideline,
 )
+from bonepk.decide.vocabulary import VOCABULARY
 
 ALL = (*guideline_names(), *guideline_names("limits"))
 
@@ -61,3 +64,10 @@ def test_rules_are_shown_whole(name):
             assert " ".join(entry.name.split()) in one_line
     assert max(len(line) for line in text.splitlines() if "http" not in line) <= 118
     assert name in guidelines_text()
+
+
+def test_the_page_names_every_fact_and_guideline():
+    page = (Path(__file__).parents[2] / "docs" / "guidelines.md").read_text(encoding="utf-8")
+    for name in (*VOCABULARY, *ALL):
+        assert f"`{name}`" in page
+    assert "Nothing here is medical advice" in page

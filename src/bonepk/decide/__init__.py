@@ -3,7 +3,7 @@
 Research software. Nothing here is medical advice.
 """
 
-from bonepk.decide.assess import Decision, Finding, assess, compare
+from bonepk.decide.assess import Decision, Finding, assess, compare, find
 from bonepk.decide.dxa import (
     WHO_CLASSES,
     Change,
@@ -70,6 +70,7 @@ __all__ = [
     "decision_text",
     "facts_from_text",
     "facts_of",
+    "find",
     "fit_agent",
     "follow",
     "guideline_names",

@@ -13,7 +13,7 @@ from bonepk.decide.rules import Agent, Entry, Guideline, Topic, guideline_names,
 from bonepk.decide.vocabulary import Value
 from bonepk.study.evidence import Citation
 
-__all__ = ["Decision", "Finding", "assess", "compare", "look_up"]
+__all__ = ["Decision", "Finding", "assess", "compare", "find", "look_up"]
 
 
 @dataclass(frozen=True)
@@ -127,6 +127,18 @@ def assess(facts: Facts, guideline: str | Path | Guideline = "iof-cabs-2017") ->
     """
     rules = look_up(guideline)
     return Decision(rules, facts, tuple(_finding(rules, topic, facts) for topic in rules.topics))
+
+
+def find(facts: Facts, guideline: str | Path | Guideline, topic: str = "") -> Finding:
+    """Ask a guideline one question, by default its main one; see `assess`.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such guideline, or it has no such topic.
+    """
+    rules = look_up(guideline)
+    return _finding(rules, rules.topic(topic) if topic else rules.topics[0], facts)
 
 
 def compare(facts: Facts, guidelines: Sequence[str | Path | Guideline] | None = None) -> tuple[Decision, ...]:

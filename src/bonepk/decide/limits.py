@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bonepk.decide.assess import Finding, assess, look_up
+from bonepk.decide.assess import Finding, find, look_up
 from bonepk.decide.facts import Facts
 from bonepk.decide.rules import Agent, Guideline
 from bonepk.errors import DataError, Fault
@@ -89,7 +89,7 @@ def breaches(
         if course.drug == "zoledronate":
             found += _zoledronate(course, facts, rules)
         elif course.drug == "denosumab":
-            found += _say(assess(facts, rules).of("denosumab 60 mg"), "denosumab", course.start, rules)
+            found += _say(find(facts, rules, "denosumab 60 mg"), "denosumab", course.start, rules)
     found += _intervals(plan, facts, plan.end if until is None else until, rules)
     found += _years(plan, facts, rules)
     return tuple(sorted(dict.fromkeys(found), key=lambda b: (b.day, b.drug, b.kind)))
@@ -142,11 +142,11 @@ def fit_agent(
 def _dose_finding(drug: str, amount: float, facts: Facts, rules: Guideline) -> Finding | None:
     """Ask the limits about one dose; None if they do not speak of the drug."""
     if drug == "denosumab":
-        return assess(facts, rules).of("denosumab 60 mg")
+        return find(facts, rules, "denosumab 60 mg")
     if drug != "zoledronate":
         return None
     label = "zoledronate 4 mg" if amount <= rules.limits["oncology_dose"].value else "zoledronate 5 mg"
-    return assess(facts, rules).of(label)
+    return find(facts, rules, label)
 
 
 def _zoledronate(course: Course, facts: Facts, rules: Guideline) -> list[Breach]:
@@ -160,7 +160,7 @@ def _zoledronate(course: Course, facts: Facts, rules: Guideline) -> list[Breach]
     elif finding is not None:
         found += _say(finding, "zoledronate", course.start, rules)
     if facts.creatinine is not None or facts.zoledronate_held:
-        found += _say(assess(facts, rules).of("creatinine"), "zoledronate", course.start, rules)
+        found += _say(find(facts, rules, "creatinine"), "zoledronate", course.start, rules)
     return found
 
 

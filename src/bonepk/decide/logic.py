@@ -178,7 +178,7 @@ def _counted(condition: Count, view: Mapping[str, Value]) -> Answer:
     number = len(present) if not unknown else f"at least {len(present)}"
     other = "other " if condition.without else ""
     names = f" ({'; '.join(present)})" if present else ""
-    words = f"{number} {other}risk factor{'' if number == 1 else 's'}{names}"
+    words = f"{number} {other}risk factor{'' if len(present) == 1 else 's'}{names}"
     return Answer(verdicts.pop(), because=(words,), lists=(condition.risks,))
 
 

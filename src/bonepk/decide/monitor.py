@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from bonepk.decide.assess import Finding, assess, look_up
+from bonepk.decide.assess import Finding, find, look_up
 from bonepk.decide.dxa import LSC_FACTOR, precision, t_score
 from bonepk.decide.facts import Facts
 from bonepk.decide.limits import breaches, fit_agent
@@ -195,8 +195,7 @@ def _errors(patient: Patient, policy: Policy, visits: int, draw: np.random.Gener
 
 
 def _ask(policy: Policy, facts: Facts) -> Finding:
-    decision = assess(facts, policy.guideline)
-    return decision.of(policy.topic) if policy.topic else decision.main
+    return find(facts, policy.guideline, policy.topic)
 
 
 def _starts(policy: Policy, finding: Finding) -> bool:
