@@ -135,3 +135,10 @@ def test_a_count_left_open_by_missing_factors():
     assert open_one.outcome == "open"
     assert open_one.needs == ("smoking",)
     assert open_one.possible == ("treat (low)", "observe (rest)")
+
+
+def test_whom_it_is_for_may_count_by_a_list():
+    text = HEAD.replace('about = "women"', 'about = "women"\napplies = { count = "risk", at_least = 1 }') + TOPIC
+    assert assess(Facts(age=60, smoking=False), read(text)).outcome == "not_applicable"
+    assert assess(Facts(age=70, t_total_hip=-1.0), read(text)).outcome == "observe"
+    assert assess(Facts(age=60), read(text)).main.needs == ("smoking",)

@@ -54,10 +54,10 @@ def read_guideline(source: str | Path, *, file: str | None = None, cases: bool =
     kind = head.choice("kind", _KINDS, "kind") or "guideline"
     about = head.text("about", required=True)
     notes = head.texts("notes")
-    applies = reader.condition(head, "applies")
-    head.close()
     reader.read_citations(top.table("citations", required=True))
     reader.read_lists(top.table("lists"))
+    applies = reader.condition(head, "applies")  # may count by a list
+    head.close()
     agents = reader.agents(top.table("agents"))
     limits = reader.limits(top.table("limits"))
     advice = tuple(reader.advice(one) for one in top.tables("advice"))
