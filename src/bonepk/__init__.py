@@ -14,6 +14,11 @@ from bonepk.version import __version__
 _ROOMS = {
     "load": "bonepk.model",
     "models": "bonepk.model",
+    "Facts": "bonepk.decide",
+    "assess": "bonepk.decide",
+    "compare": "bonepk.decide",
+    "calibrate": "bonepk.infer",
+    "load_problem": "bonepk.infer",
     "area": "bonepk.simulate.endpoints",
     "difference": "bonepk.simulate.endpoints",
     "months_to_times": "bonepk.simulate.endpoints",
@@ -50,6 +55,11 @@ _ROOMS = {
 }
 
 if TYPE_CHECKING:
+    from bonepk.decide import Facts as Facts
+    from bonepk.decide import assess as assess
+    from bonepk.decide import compare as compare
+    from bonepk.infer import calibrate as calibrate
+    from bonepk.infer import load_problem as load_problem
     from bonepk.interop import export as export
     from bonepk.interop import from_sbml as from_sbml
     from bonepk.interop import read_sbml as read_sbml

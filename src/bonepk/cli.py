@@ -24,8 +24,8 @@ __all__ = ["main"]
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
-    parser = _parser()
-    options = parser.parse_args(argv)
+    words = sys.argv[1:] if argv is None else list(argv)
+    options = _parser(words[:1] == ["guideline"]).parse_args(words)
     try:
         code: int = options.run(options)
     except BonepkError as error:
@@ -40,7 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(guideline_facts: bool) -> argparse.ArgumentParser:
+    # the vocabulary of facts is read only where it is asked for: other commands start faster
     parser = argparse.ArgumentParser(
         prog="bonepk", description="Bone under estrogen loss and its drugs: models, trials, predictions."
     )
@@ -98,6 +99,13 @@ def _parser() -> argparse.ArgumentParser:
         "--page", type=Path, default=Path("validation.html"), metavar="PATH", help="the page to write"
     )
     validate.set_defaults(run=_validate)
+
+    guideline = commands.add_parser("guideline", help="what guidelines say of one woman; no medical advice")
+    guideline.add_argument("name", nargs="?", help="a guideline; without it all side by side")
+    guideline.add_argument("--list", action="store_true", help="list the guidelines, or with a name show its rules")
+    guideline.set_defaults(run=_guideline)
+    if guideline_facts:
+        _guideline_facts(guideline.add_argument_group("facts"))
 
     calibrate = commands.add_parser("calibrate", help="fit named parameters of a model to trials or your own data")
     calibrate.add_argument("problem", type=Path, help="problem file (.toml), see docs/calibration.md")
@@ -241,6 +249,37 @@ def _validate(options: argparse.Namespace) -> int:
     print(validation_text(results))
     validation_page(results, options.page)
     print(f"page: {options.page}")
+    return 0
+
+
+def _guideline_facts(group: argparse._ArgumentGroup) -> None:
+    from bonepk.decide import FACTS
+
+    for name, fact in FACTS.items():
+        known = ("yes", "no") if fact.kind == "flag" else fact.choices or None
+        unit = None if known else fact.unit or name.upper()
+        flag = "--" + name.replace("_", "-")
+        group.add_argument(flag, dest=f"fact_{name}", choices=known, metavar=unit, help=fact.label.replace("%", "%%"))
+
+
+def _guideline(options: argparse.Namespace) -> int:
+    from bonepk.decide import (
+        FACTS,
+        assess,
+        compare,
+        comparison_text,
+        decision_text,
+        facts_from_text,
+        guideline_text,
+        guidelines_text,
+        load_guideline,
+    )
+
+    if options.list:
+        print(guideline_text(load_guideline(options.name)) if options.name else guidelines_text())
+        return 0
+    facts = facts_from_text({name: getattr(options, f"fact_{name}") for name in FACTS})
+    print(decision_text(assess(facts, options.name)) if options.name else comparison_text(compare(facts)))
     return 0
 
 

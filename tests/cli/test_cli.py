@@ -225,3 +225,23 @@ CL = { start = 2, bounds = [0.1, 20] }
 starts = 1
 seed = 1
 """
+
+
+def test_a_guideline_decides_and_says_why(capsys):
+    words = ["guideline", "iof-cabs-2017", "--age", "62", "--aromatase-inhibitor", "yes", "--t-femoral-neck", "-2.3"]
+    assert main(words) == 0
+    out = capsys.readouterr().out
+    assert "treat" in out.lower()
+    assert "no medical advice" in out
+
+
+def test_guidelines_side_by_side(capsys):
+    assert main(["guideline", "--age", "62", "--t-femoral-neck", "-1.7"]) == 0
+    out = capsys.readouterr().out
+    assert "esmo-2020" in out
+
+
+def test_impossible_facts_are_refused(folder, capsys):
+    message = refused(folder, capsys, "guideline", "esmo-2020", "--age", "300", "--t-femoral-neck", "12")
+    assert "300" in message
+    assert "12" in message
