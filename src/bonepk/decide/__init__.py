@@ -3,7 +3,7 @@
 Research software. Nothing here is medical advice.
 """
 
-from bonepk.decide.assess import Decision, Finding, assess, compare, find
+from bonepk.decide.decision import Decision, Finding, assess, compare, find
 from bonepk.decide.dxa import (
     WHO_CLASSES,
     Change,

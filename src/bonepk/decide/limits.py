@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bonepk.decide.assess import Finding, find, look_up
+from bonepk.decide.decision import Finding, find, look_up
 from bonepk.decide.facts import Facts
 from bonepk.decide.rules import Agent, Guideline
 from bonepk.errors import DataError, Fault

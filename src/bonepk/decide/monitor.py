@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from bonepk.decide.assess import Finding, find, look_up
+from bonepk.decide.decision import Finding, find, look_up
 from bonepk.decide.dxa import LSC_FACTOR, precision, t_score
 from bonepk.decide.facts import Facts
 from bonepk.decide.limits import breaches, fit_agent

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bonepk.decide.assess import Finding
+from bonepk.decide.decision import Finding
 from bonepk.decide.facts import Facts
 from bonepk.decide.rules import Agent, Guideline
 from bonepk.errors import DataError, Faults

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 
-from bonepk.decide.assess import Decision, Finding
+from bonepk.decide.decision import Decision, Finding
 from bonepk.decide.logic import words_of
 from bonepk.decide.rules import OUTCOMES, Agent, Guideline, guideline_names, load_guideline
 from bonepk.decide.vocabulary import FACTS
