@@ -6,6 +6,7 @@ on a statistics package for it; the tests hold it to two of them.
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -89,7 +90,8 @@ def kaplan_meier(months: ArrayLike, events: ArrayLike, level: float = 0.95) -> K
 
     t, seen = _checked(months, events)
     curve = ecdf(CensoredData(uncensored=t[seen], right=t[~seen]))
-    with np.errstate(divide="ignore", invalid="ignore"):  # the interval is undefined where nobody or everybody had it
+    with np.errstate(divide="ignore", invalid="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # no interval where nobody or everybody had the event
         bounds = curve.cdf.confidence_interval(level, method="log-log")
     part = np.asarray(curve.cdf.probabilities, dtype=np.float64)
     low = np.nan_to_num(np.asarray(bounds.low.probabilities, dtype=np.float64), nan=0.0)
