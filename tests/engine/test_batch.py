@@ -1,5 +1,7 @@
 """The native batch integrator against closed forms, SciPy at tight tolerance, and itself."""
 
+import threading
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -209,3 +211,18 @@ def test_edges(stiff):
         integrate_batch(stiff, p, Timeline.build(0.0, [Op(1.0, Kind.STEADY)], [Pattern(7.0, ((0.0, 0, 0, 1.0),))]))
     with pytest.raises(SolverError, match="machine code"):
         integrate_batch(compile_system(turnover(), "numpy"), p, Timeline.build(0.0, []))
+
+
+def test_runs_without_the_interpreter_lock(stiff):
+    p, lines = _people(stiff, 400)
+    integrate_batch(stiff, p[:4], lines[:4], lanes=4)  # code is there before the clock starts
+    done = []
+    runner = threading.Thread(target=lambda: done.append(integrate_batch(stiff, p, lines, rtol=1e-9, workers=1)))
+    runner.start()
+    turns = 0
+    while not done:
+        turns += 1
+    runner.join()
+    # with the lock held inside, this thread would turn a handful of times around 25 calls
+    assert turns > 1000
+    assert (done[0].status == 0).all()
