@@ -9,28 +9,28 @@ FREE = (Free("rate", 0.1, 0.005, 1.0), Free("gain", 4.0, 1.0, 30.0), Free("loss"
 
 @pytest.fixture(scope="module")
 def fit():
-    toy = trials(np.random.default_rng(1), count=80, se=0.3, shift=0.25, model_sd=0.4)
+    toy = trials(np.random.default_rng(1), count=40, se=0.3, shift=0.25, model_sd=0.4)
     effect = Effect("response", ("gain",), sd=0.2, estimate=True)
     errors = {"bmd": ErrorModel(sd=0.4, shared=0.0, visits=0.7, estimate=True)}
-    return calibrate(Problem(toy, FREE, effects=(effect,), errors=errors, rounds=15))
+    return calibrate(Problem(toy, FREE, effects=(effect,), errors=errors, rounds=8))
 
 
 def test_new_trials_fall_into_their_intervals(fit):
-    new = trials(np.random.default_rng(22), count=60, se=0.3, shift=0.25, model_sd=0.4, name="new")
-    bands = predict(fit, new, draws=400, rng=1)
+    new = trials(np.random.default_rng(22), count=40, se=0.3, shift=0.25, model_sd=0.4, name="new")
+    bands = predict(fit, new, draws=300, rng=1)
     inside = float(((bands.observed >= bands.low) & (bands.observed <= bands.high)).mean())
-    # 60 trials of correlated rows tell a coverage of 90 % to about 2.5 %; 80 trials know the sds to 8 %
+    # 40 trials of correlated rows tell a coverage of 90 % to about 3 %; 40 trials know the sds to 11 %
     assert 0.82 < inside < 0.97
     assert float(bands.sd_trial.sel(row=bands.arm == "placebo").max()) == 0
     assert float(bands.sd_trial.sel(row=(bands.arm == "drug") & (bands.month == 36)).min()) > 0.8
 
 
 def test_linearised_and_drawn_intervals_agree_when_little_is_uncertain(fit):
-    drawn, linear = predict(fit, draws=3000, rng=2), predict(fit, draws=0)
+    drawn, linear = predict(fit, draws=800, rng=2), predict(fit, draws=0)
     width = drawn.high - drawn.low
-    # the 5 % quantile of 3000 draws is good to 2 % of the width
-    assert float(np.abs((linear.low - drawn.low) / width).max()) < 0.08
-    assert float(np.abs((linear.high - drawn.high) / width).max()) < 0.08
+    # the 5 % quantile of 800 draws is good to 2.5 % of the width; 320 of them are compared
+    assert float(np.abs((linear.low - drawn.low) / width).max()) < 0.12
+    assert float(np.abs((linear.high - drawn.high) / width).max()) < 0.12
 
 
 def test_fitted_trials_keep_their_shift(fit):
@@ -50,13 +50,13 @@ def test_the_same_generator_gives_the_same_numbers(fit):
 def test_the_sampler_agrees_with_laplace_on_a_quiet_problem():
     emcee = pytest.importorskip("emcee")
     assert emcee
-    toy = trials(np.random.default_rng(24), count=20, se=0.2)
+    toy = trials(np.random.default_rng(24), count=6, se=0.2)
     quiet = calibrate(Problem(toy, FREE, errors={"bmd": ErrorModel(visits=0.7)}))
-    drawn = sample(quiet, steps=1500, discard=300, rng=4)
+    drawn = sample(quiet, steps=900, discard=200, rng=4)
     assert 0.1 < drawn.acceptance < 0.8
-    assert drawn.effective > 200
+    assert drawn.effective > 150
     sd = np.sqrt(np.diag(quiet.covariance))
-    # with 200 effective draws a mean is good to 0.07 sd and an sd to 5 %
+    # with 150 effective draws a mean is good to 0.08 sd and an sd to 6 %
     assert np.all(np.abs(drawn.unknowns.mean(axis=0) - quiet.z) < 0.25 * sd)
     assert drawn.unknowns.std(axis=0) == pytest.approx(sd, rel=0.2)
     again = sample(quiet, steps=20, discard=5, rng=4)
