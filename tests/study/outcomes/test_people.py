@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 import bonepk as bp
-from bonepk.study.outcomes import FractureOutcome, hazard_ratio, kaplan_meier, observed, women_of
+from bonepk.errors import DataError
+from bonepk.study.outcomes import FractureOutcome, hazard_ratio, kaplan_meier, observed, untreated, women_of
 from bonepk.study.outcomes.fracture import NEEDED
 from bonepk.study.people import sample_people
 from bonepk.study.virtual import Courses, virtual_trial
@@ -63,10 +64,15 @@ def test_a_failed_run_has_no_event(people, reference):
     assert all((np.isfinite(months) | np.isinf(months)).all() for months in found.values())
 
 
+def test_courses_stored_at_visits_only_are_refused(people, reference):
+    courses = courses_of(people)
+    seldom = {n: v[:, ::6] for n, v in courses.values.items()}
+    with pytest.raises(DataError, match="more than 2 months apart"):
+        FractureOutcome(reference)(Courses(people, courses.arm, MONTHS[::6], seldom, courses.dropout))
+
+
 def test_a_virtual_trial_reports_fractures():
     model = bp.load("aibl", drugs=["anastrozole", "denosumab"])
-    from bonepk.study.outcomes import untreated
-
     made = virtual_trial("abcsg-18", 160, seed=2, model=model, outcome=FractureOutcome(untreated(model)), workers=1)
     events = made.followed.events["clinical"]
     lost = np.minimum(made.followed.courses.dropout, made.followed.courses.months[-1])

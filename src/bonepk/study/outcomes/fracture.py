@@ -48,6 +48,9 @@ YEARS = "years_since_fmp"
 NEEDED = ("resorption", "bmd_femoral_neck", "bmd_lumbar_spine")
 """Outputs of the bone model that fractures follow from."""
 
+LONGEST_STEP = 2.0
+"""Months between stored times, at most: turnover swings between doses, and the hazard with it."""
+
 _BEFORE, _AFTER = -10.0, 55.0  # years since menopause between which the untreated course is stored
 
 

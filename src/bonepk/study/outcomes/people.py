@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from bonepk.errors import DataError, Fault
 from bonepk.study.outcomes.constants import FractureConstants, fracture_constants
 from bonepk.study.outcomes.cumulative import event_months
-from bonepk.study.outcomes.fracture import NEEDED, Bone, Fractures, Untreated, bone_of, fractures
+from bonepk.study.outcomes.fracture import LONGEST_STEP, NEEDED, Bone, Fractures, Untreated, bone_of, fractures
 from bonepk.study.outcomes.women import women_of
 
 if TYPE_CHECKING:
@@ -42,7 +43,14 @@ class FractureOutcome:
         """Work out the hazards of every person.
 
         A person whose run failed gets those of unchanged bone; `__call__` gives her no event.
+
+        Raises
+        ------
+        DataError
+            If courses are stored more than 2 months apart: turnover swings between doses.
         """
+        if np.diff(courses.months).max(initial=0.0) > LONGEST_STEP:
+            raise DataError(Fault("courses", f"stored more than {LONGEST_STEP:g} months apart", "expected monthly"))
         years = courses.people["years_since_menopause"]
         values = {n: np.asarray(courses.values[n], dtype=np.float64) for n in NEEDED}
         bone = bone_of(courses.months, values, years, self.reference)

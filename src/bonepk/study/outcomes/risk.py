@@ -9,7 +9,7 @@ import numpy as np
 
 from bonepk.errors import DataError, Fault
 from bonepk.study.outcomes.constants import FractureConstants
-from bonepk.study.outcomes.fracture import NEEDED, YEARS, Fractures, Untreated, bone_of, fractures
+from bonepk.study.outcomes.fracture import LONGEST_STEP, NEEDED, YEARS, Fractures, Untreated, bone_of, fractures
 from bonepk.study.outcomes.women import Women
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def fracture_risk(
     kept = months >= 0
     if not kept.any() or months[kept][0] != 0:
         raise DataError(Fault("run", "day 0 is not stored", "T-scores are those of day 0"))
-    if np.diff(months[kept]).max(initial=0.0) > 2:
+    if np.diff(months[kept]).max(initial=0.0) > LONGEST_STEP:
         raise DataError(
             Fault("run", "stored more than 2 months apart", "expected a step a month", 'give every="1 month"')
         )

@@ -35,6 +35,7 @@ F8 = NDArray[np.float64]
 
 _KINDS = ("percent_change", "difference")
 _GRID = 6.0  # months between stored points; visits and published months are added
+_OUTCOME_GRID = 1.0  # months; turnover swings between doses, and an outcome follows it
 
 
 @dataclass(frozen=True)
@@ -309,7 +310,7 @@ def virtual_trial(
         plans=tuple(plans),
         values=tuple(values),
         arms=tuple(a.name for a in arms),
-        months=_months(trial, conduct),
+        months=_months(trial, conduct, _GRID if outcome is None else _OUTCOME_GRID),
         outcome=outcome,
         policy=policy,
         rtol=rtol,
@@ -327,8 +328,8 @@ def _cohorts(trial: Trial, arm: Arm, conduct: Conduct) -> tuple[Cohort, ...]:
     return cohorts(trial, arm)
 
 
-def _months(trial: Trial, conduct: Conduct) -> F8:
-    grid = np.arange(0.0, conduct.months + 1e-9, _GRID)
+def _months(trial: Trial, conduct: Conduct, step: float) -> F8:
+    grid = np.arange(0.0, conduct.months + 1e-9, step)
     asked = [m for r in trial.rows if not r.obstacle and r.kind in _KINDS for m in (r.month, r.since) if m is not None]
     wanted = [*grid, *conduct.visits, conduct.months, *(m for m in asked if 0 <= m <= conduct.months)]
     return np.unique(np.array(wanted, dtype=np.float64))
