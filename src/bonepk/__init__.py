@@ -51,6 +51,7 @@ _ROOMS = {
     "virtual_trial": "bonepk.study.virtual",
     "read_nonmem": "bonepk.simulate.nonmem",
     "simulate": "bonepk.simulate",
+    "simulate_many": "bonepk.simulate.ensemble",
     "simulate_records": "bonepk.simulate.nonmem",
 }
 
@@ -80,6 +81,7 @@ if TYPE_CHECKING:
     from bonepk.simulate.endpoints import t_score as t_score
     from bonepk.simulate.endpoints import time_below as time_below
     from bonepk.simulate.endpoints import value_at as value_at
+    from bonepk.simulate.ensemble import simulate_many as simulate_many
     from bonepk.simulate.nonmem import read_nonmem as read_nonmem
     from bonepk.simulate.nonmem import simulate_records as simulate_records
     from bonepk.simulate.plan import Plan as Plan

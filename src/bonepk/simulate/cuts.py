@@ -15,7 +15,7 @@ from bonepk.model.expr import ZERO, Expr, derivative, evaluate, substitute, symb
 from bonepk.model.operators import COMPARISONS
 from bonepk.model.system import TIME, System
 
-__all__ = ["cut_at", "switch_times"]
+__all__ = ["cut_at", "has_switches", "switch_times"]
 
 _BENDS = frozenset({*COMPARISONS, "min", "max", "abs"})
 
@@ -37,6 +37,11 @@ def _crossings(system: System) -> tuple[Expr, ...]:
             continue
         found.append(-(substitute([gap], {TIME: ZERO})[0] / slope))
     return tuple(dict.fromkeys(found))
+
+
+def has_switches(system: System) -> bool:
+    """Whether the equations of a model switch or bend by themselves at some times."""
+    return bool(_crossings(system))
 
 
 def switch_times(system: System, values: Mapping[str, float], start: float, end: float) -> list[float]:

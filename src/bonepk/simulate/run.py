@@ -18,14 +18,23 @@ from bonepk.model.system import System
 from bonepk.simulate.calendar import MONTH, WEEK, YEAR, days_of, in_words, per_day
 from bonepk.simulate.events import schedule
 from bonepk.simulate.plan import Plan
-from bonepk.simulate.regimen import regimen_of
+from bonepk.simulate.regimen import Regimen, regimen_of
 from bonepk.simulate.result import dataset
 
 if TYPE_CHECKING:
     import xarray as xr
     from numpy.typing import NDArray
 
-__all__ = ["compiled_for", "overrides_of", "simulate", "start_of"]
+__all__ = [
+    "begin_of",
+    "compiled_for",
+    "initial_of",
+    "overrides_of",
+    "simulate",
+    "start_of",
+    "timeline_of",
+    "times_of",
+]
 
 
 @functools.lru_cache(maxsize=32)
@@ -168,24 +177,10 @@ def simulate(
         raise RegimenError(Fault("plan", f"a {type(plan).__name__}", "a plan made by bp.every, bp.dose and so on"))
     values = overrides_of(model, parameters, inputs)
     unit = per_day(model.time_unit)
-    grid = _times(unit, plan, years, months, days, times, every)
+    grid = times_of(unit, plan, years, months, days, times, every)
     regimen = regimen_of(model, plan, grid.tolist(), values)
-    start = start_of(model, values, history)
-    if history and model.history_start is not None and len(grid) and grid[0] < min(start, regimen.first):
-        begins = in_words(min(start, regimen.first) / unit)
-        raise RegimenError(
-            Fault(
-                "times",
-                f"{in_words(grid[0] / unit)} is before the run",
-                f"it starts at {begins}",
-                "ask for later times",
-            )
-        )
-    start = min(start, regimen.first, float(grid[0]) if len(grid) else 0.0)
-    timeline = schedule(model, regimen.records, regimen.entries, regimen.tracks, values, start)
-    begun = _initial(model, initial or {})
-    if begun:
-        timeline = _started(timeline, model, begun)
+    begun = initial_of(model, initial)
+    timeline = timeline_of(model, regimen, grid, values, begun, history)
     compiled = compiled_for(model, backend=backend)
     p = compiled.parameter_vector(values)
     trace = integrate(
@@ -206,7 +201,7 @@ def simulate(
         "parameters": {n: v for n, v in values.items() if n in model.parameter_names},
         "inputs": {n: v for n, v in values.items() if n in model.input_names},
         "initial": begun,
-        "start": start,
+        "start": timeline.start,
         "method": method if engine == "scipy" else "Rodas5P (native)",
         "rtol": rtol,
         "atol": "scaled to each state" if atol is None else np.asarray(atol).tolist(),
@@ -214,11 +209,47 @@ def simulate(
     return dataset(model, trace, states, about)
 
 
-def _initial(system: System, given: Mapping[str, float]) -> dict[str, float]:
+def timeline_of(
+    system: System,
+    regimen: Regimen,
+    grid: NDArray[np.float64],
+    values: Mapping[str, float],
+    initial: Mapping[str, float],
+    history: bool,
+) -> Timeline:
+    """Lay out what happens to one person, from the start of the model's history or the first event on.
+
+    Raises
+    ------
+    RegimenError
+        If a stored time is before the start of the history, or a dose is not possible at these values.
+    """
+    start = begin_of(system, regimen, grid, start_of(system, values, history), history)
+    timeline = schedule(system, regimen.records, regimen.entries, regimen.tracks, values, start)
+    return _started(timeline, system, initial) if initial else timeline
+
+
+def begin_of(system: System, regimen: Regimen, grid: NDArray[np.float64], start: float, history: bool) -> float:
+    """Model time a run begins at, given where the model's history starts.
+
+    Raises
+    ------
+    RegimenError
+        If a stored time is before that.
+    """
+    if history and system.history_start is not None and len(grid) and grid[0] < min(start, regimen.first):
+        unit = per_day(system.time_unit)
+        begins = in_words(min(start, regimen.first) / unit)
+        found = f"{in_words(grid[0] / unit)} is before the run"
+        raise RegimenError(Fault("times", found, f"it starts at {begins}", "ask for later times"))
+    return min(start, regimen.first, float(grid[0]) if len(grid) else 0.0)
+
+
+def initial_of(system: System, given: Mapping[str, float] | None) -> dict[str, float]:
     """Check states given by name."""
     faults = Faults()
     out: dict[str, float] = {}
-    for name, value in given.items():
+    for name, value in (given or {}).items():
         if name not in system.state_names:
             faults.add(f"initial '{name}'", f"no such state in '{system.name}'", "", near(name, system.state_names))
         elif not math.isfinite(value):
@@ -237,7 +268,7 @@ def _started(timeline: Timeline, system: System, initial: Mapping[str, float]) -
     return Timeline.build(timeline.start, ops, [timeline.pattern(k) for k in range(len(timeline.pattern_period))])
 
 
-def _times(
+def times_of(
     unit: float,
     plan: Plan,
     years: float | None,
