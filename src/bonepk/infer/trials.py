@@ -16,7 +16,7 @@ from bonepk.errors import DataError, Fault
 from bonepk.infer.predictor import in_one_batch
 from bonepk.infer.rows import Block, Row
 from bonepk.infer.runs import Runner
-from bonepk.model import System, load, models
+from bonepk.model import System, load
 from bonepk.simulate.endpoints import months_to_times
 from bonepk.study.arms import YEARS, check_arms, cohorts, drugs_of
 from bonepk.study.endpoints import ENDPOINTS, KINDS
@@ -134,8 +134,7 @@ class Trials:
         systems: dict[tuple[str, ...], System] = {}
         made = {}
         for name, (trial, rows) in self._trials.items():
-            wanted = {a for r in rows for a in (r.arm, r.versus) if a}
-            arms = tuple(a for a in trial.arms if a.name in wanted)
+            arms = self._arms(trial, rows)
             drugs = drugs_of(trial, arms)
             if drugs not in systems:
                 systems[drugs] = self._load(drugs)
@@ -149,6 +148,11 @@ class Trials:
             weights = tuple(np.array([c.weight for c in group]) for group in parts)
             made[name] = _Block(arms, weights, months, rows, runner)
         return made
+
+    @staticmethod
+    def _arms(trial: Trial, rows: Sequence[Published]) -> tuple[Arm, ...]:
+        wanted = {a for r in rows for a in (r.arm, r.versus) if a}
+        return tuple(a for a in trial.arms if a.name in wanted)
 
     def _load(self, drugs: Sequence[str]) -> System:
         bare = load(self.model, drugs=list(drugs))
@@ -212,10 +216,9 @@ class Trials:
 
     @cached_property
     def model_hash(self) -> str:
-        """Hash of the core with every drug of the library."""
-        core = load(self.model)
-        drugs = [m.name for m in models() if m.kind == "drug" and core.name in m.written_for]
-        return load(self.model, drugs=drugs).hash
+        """Hash of the core with every drug of the trials."""
+        drugs = {d for trial, rows in self._trials.values() for d in drugs_of(trial, self._arms(trial, rows))}
+        return load(self.model, drugs=sorted(drugs)).hash
 
     @cached_property
     def evidence_hash(self) -> str:
