@@ -76,7 +76,7 @@ def test_numbers_of_the_first_seven_trials():
     counts = {n: len(TRIALS[n].rows) for n in ("z-fast", "zo-fast", "abcsg-18", "halt-bc", "atac")}
     assert counts == {"z-fast": 22, "zo-fast": 13, "abcsg-18": 24, "halt-bc": 12, "atac": 27}
     assert len(TRIALS["freedom"].rows) == 47
-    assert len(TRIALS["horizon-pft"].rows) == 20
+    assert len(TRIALS["horizon-pft"].rows) == 25
 
 
 def test_delayed_arm_is_a_quarter_treated():
