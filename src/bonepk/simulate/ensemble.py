@@ -217,8 +217,10 @@ def simulate_many(
     }
     layout = Layout(job, individuals, placed, attributes(model, about))
     size = chunk or _size(model, len(grid))
-    target: Target = _Memory(layout, size)
-    if store is not None:
+    target: Target
+    if store is None:
+        target = _Memory(layout, size)
+    else:
         from bonepk.simulate.store import ZarrTarget
 
         target = ZarrTarget(store, layout, job, individuals, placed, size)

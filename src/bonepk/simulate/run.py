@@ -36,6 +36,8 @@ __all__ = [
     "times_of",
 ]
 
+_CUTS = 50
+
 
 @functools.lru_cache(maxsize=32)
 def _compiled(system: System, backend: Any, linear: tuple[str, ...]) -> Compiled:
@@ -106,8 +108,8 @@ def simulate(
     initial: Mapping[str, float] | None = None,
     states: bool = False,
     history: bool = True,
-    engine: str = "scipy",
-    method: str = "LSODA",
+    engine: str = "auto",
+    method: str | None = None,
     rtol: float = 1e-8,
     atol: float | NDArray[np.float64] | None = None,
     max_step: float = math.inf,
@@ -141,10 +143,12 @@ def simulate(
     history : bool
         Begin at the start of the model's history, if it states one, and run up to day 0; else the
         initial state holds at day 0 (or at the first event or stored time, if that is earlier).
-    engine : {"scipy", "native"}
+    engine : {"auto", "scipy", "native"}
         SciPy's integrators, or Rodas5P in machine code: many times faster where doses are frequent.
-    method : {"LSODA", "BDF", "Radau"}
-        SciPy's integrator.
+        "auto" takes machine code where more than 50 doses, ends of infusions and switches cut the
+        run (and it is available and no `method` is named), else SciPy. Both agree within ten `rtol`.
+    method : {"LSODA", "BDF", "Radau"}, optional
+        SciPy's integrator; LSODA unless it is named.
     rtol : float
         Relative tolerance of a step.
     atol : float or ndarray, optional
@@ -183,6 +187,9 @@ def simulate(
     timeline = timeline_of(model, regimen, grid, values, begun, history)
     compiled = compiled_for(model, backend=backend)
     p = compiled.parameter_vector(values)
+    if engine == "auto":
+        engine = "native" if _often_cut(timeline) and compiled.backend == "llvm" and method is None else "scipy"
+    method = method or "LSODA"
     trace = integrate(
         compiled,
         p,
@@ -207,6 +214,11 @@ def simulate(
         "atol": "scaled to each state" if atol is None else np.asarray(atol).tolist(),
     }
     return dataset(model, trace, states, about)
+
+
+def _often_cut(timeline: Timeline) -> bool:
+    """Whether SciPy's integrators would start afresh more than `_CUTS` times."""
+    return int(np.count_nonzero(timeline.kind != Kind.RECORD)) > _CUTS
 
 
 def timeline_of(
