@@ -52,7 +52,9 @@ def test_table_of_z_fast(z_fast):
     line = next(t for t in text.splitlines() if "lumbar spine BMD" in t and t.split()[0] == "12")
     assert f"{row.row.value:+.1f} ({spread.low:+.1f} to {spread.high:+.1f})" in line
     assert f"{row.predicted:+.1f}" in line
-    assert ("in  [1]" if row.within else "out  [1]") in line
+    assert line.split()[-2:] == ["in" if row.within else "out", "[1]"]
+    event = next(t for t in text.splitlines() if "fracture, any" in t and t.split()[0] == "61")
+    assert "predicted" in event.split(), "a fracture says whether it was fitted or predicted"
     assert "predicted, never fitted" in text
     assert "not predicted yet (4)" in text
     assert "not compared: the same women as the incidence (4)" in text

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from bonepk.study.endpoints import ENDPOINTS
 from bonepk.study.evidence import Row, Trial
+from bonepk.study.outcomes.rows import SCORED_APART
 from bonepk.study.predict import RowResult, TrialResult
 
 __all__ = [
@@ -127,12 +128,19 @@ def line_of(result: RowResult, trial: Trial) -> Line:
         observed=observed,
         predicted="" if result.predicted is None else number(result.predicted, signed, shown),
         error="" if result.error is None or result.status else number(result.error, True, shown),
-        mark={True: "in", False: "out", None: ""}[None if result.status else result.within],
+        mark=_mark(result),
         citation=f"[{citation_numbers(trial)[row.cite]}]" + (" recalled" if row.confidence == "memory" else ""),
         note=note,
         good=None if result.status else result.within,
         use=result.use,
     )
+
+
+def _mark(result: RowResult) -> str:
+    """Whether a scored prediction lies in its interval; for an event row, what it was used for."""
+    if result.status == SCORED_APART:
+        return {"calibration": "fitted", "prediction": "predicted"}.get(result.use, "")
+    return {True: "in", False: "out", None: ""}[None if result.status else result.within]
 
 
 def scored_lines(result: TrialResult) -> list[tuple[RowResult, Line]]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bonepk.errors import DataError, Fault, Faults, NotFoundError, near
+from bonepk.errors import DataError, Faults, near
 from bonepk.model.toml_lines import read_toml
 from bonepk.study.fields import Fields
 from bonepk.study.outcomes.constants import fracture_constants, outcomes_folder
@@ -19,7 +19,7 @@ from bonepk.study.outcomes.constants import fracture_constants, outcomes_folder
 if TYPE_CHECKING:
     from bonepk.study.people.people import People
 
-__all__ = ["Group", "Women", "groups", "one_woman", "women_of", "women_of_age"]
+__all__ = ["Group", "Women", "groups", "one_woman", "women_of"]
 
 F8 = NDArray[np.float64]
 
@@ -171,11 +171,6 @@ def one_woman(
     return Women(np.array([float(age)]), scores, said, np.array([float(bmi)]), np.ones(1), device)
 
 
-def women_of_age(age: float) -> Women:
-    """One woman with the T-scores that carry the mean risk of her age."""
-    return one_woman(age)
-
-
 def women_of(people: People) -> Women:
     """Take from sampled people their ages, true T-scores, risk factors, body mass and weights."""
     known = fracture_constants().factors
@@ -220,17 +215,3 @@ def groups(path: str | Path | None = None) -> Mapping[str, Group]:
     top.close()
     faults.raise_as(DataError)
     return made
-
-
-def group_of(name: str) -> Group:
-    """Look up the women of a trial.
-
-    Raises
-    ------
-    NotFoundError
-        If there are none.
-    """
-    every = groups()
-    if name not in every:
-        raise NotFoundError(Fault("groups", f"no women of trial '{name}'", near(name, every)))
-    return every[name]
