@@ -87,6 +87,22 @@ def test_both_engines_agree_on_doses_infusions_switches_and_history(marker):
     assert runs[1].attrs["method"] == "Rodas5P (native)"
 
 
+@pytest.mark.parametrize("rtol", [1e-6, 1e-8])
+def test_runs_that_are_often_cut_take_machine_code_and_agree(marker, rtol):
+    few = bp.every("marker", "2 ug", days=3, doses=49, route="sc") + bp.switch("supplement", 1)
+    many = few + bp.dose("marker", 300.0, at=10, route="iv")
+    assert bp.simulate(marker, few, months=6, rtol=rtol).attrs["method"] == "LSODA"
+    auto = bp.simulate(marker, many, months=6, states=True, rtol=rtol)
+    assert auto.attrs["method"] == "Rodas5P (native)"
+    scipy = bp.simulate(marker, many, months=6, states=True, rtol=rtol, engine="scipy")
+    for name in auto:
+        peak = np.abs(scipy[name].values).max()
+        assert auto[name].values == pytest.approx(scipy[name].values, rel=10 * rtol, abs=10 * rtol * peak)
+    named = bp.simulate(marker, many, months=1, method="Radau")
+    assert named.attrs["method"] == "Radau"
+    assert bp.simulate(marker, many, months=1, backend="numpy").attrs["method"] == "LSODA"
+
+
 def test_a_spread_course_is_one_infusion_with_the_same_total(marker):
     whole = bp.daily("marker", "1 ug", doses=400, route="sc", spread=True)
     times = [100, 400, 500]

@@ -21,8 +21,9 @@ from bonepk.model.system import System
 from bonepk.simulate.covariates import Track
 from bonepk.simulate.cuts import cut_at, switch_times
 from bonepk.simulate.entries import DoseValues, Entry
+from bonepk.simulate.graded import placed, slope_of, total
 
-__all__ = ["Record", "schedule"]
+__all__ = ["Record", "operations", "schedule"]
 
 MODELLED_RATE = -1.0
 MODELLED_DURATION = -2.0
@@ -34,7 +35,8 @@ class Record(NamedTuple):
     `time` is model time; `amount` and `rate` are in dose units of the entry. `switch` is the
     compartment an EVID 2 record (or an observation with negative CMT) turns: +state+1 on,
     -(state+1) off, 0 neither. `over` is the duration of the dose where the record itself says it
-    (RATE -2). `row` is the row of the result to write, -1 for none. `source` is its number in the data.
+    (RATE -2). `row` is the row of the result to write, -1 for none. `source` is its number in the data,
+    `course` that of the plan's course that the dose belongs to.
     """
 
     time: float
@@ -49,6 +51,7 @@ class Record(NamedTuple):
     over: float = math.nan
     row: int = -1
     source: int = 0
+    course: int = -1
 
 
 class _Dose(NamedTuple):
@@ -90,7 +93,7 @@ class _Scheduler:
         while self.pending and self.pending[0][0] <= until + self.slack:
             time, _, number, dose = heapq.heappop(self.pending)
             # a sum like 3*0.1 that misses the record at 0.3 by rounding belongs to it
-            self.now = until if abs(time - until) <= self.slack else max(time, self.now)
+            self.now = placed(until, time) if abs(time - until) <= self.slack else max(time, self.now)
             if dose is not None:
                 self.enter(dose)
             elif number in self.running:
@@ -106,7 +109,7 @@ class _Scheduler:
         return self.number
 
     def set_rate(self, state: int) -> None:
-        self.op(Kind.RATE, state, math.fsum(rate for s, rate in self.running.values() if s == state))
+        self.op(Kind.RATE, state, total(rate for s, rate in self.running.values() if s == state))
 
     def turn_on(self, state: int) -> None:
         if state in self.off:
@@ -117,7 +120,7 @@ class _Scheduler:
         """Give a dose now, its lag being over."""
         self.turn_on(dose.state)
         if not dose.rate:
-            if dose.amount:
+            if dose.amount or np.any(slope_of(dose.amount)):
                 self.op(Kind.ADD, dose.state, dose.amount)
         elif dose.duration > 0:
             self.run(dose, self.now + dose.duration)
@@ -175,7 +178,9 @@ class _Scheduler:
             if dose.lag:
                 self.later(time + dose.lag, dose, self.next_number())
             else:
+                self.now = time + dose.lag  # a lag of 0 may have derivatives
                 self.enter(dose)
+                self.now = time
         for n in range(1, record.addl + 1):
             nominal = time + n * record.ii
             if nominal > self.last + self.slack:
@@ -200,7 +205,7 @@ class _Scheduler:
         for n in range(earliest, 0, -1):
             begin = time + dose.lag - n * record.ii
             if begin >= time - scale:
-                self.later(max(begin, time), dose, self.next_number())
+                self.later(begin if begin > time else placed(time, begin), dose, self.next_number())
             elif begin + dose.duration > time + scale:
                 self.run(dose, begin + dose.duration)
         self.set_rate(dose.state)
@@ -239,20 +244,22 @@ def _missing(place: str, entry: Entry, what: str, value: float) -> RegimenError:
 
 def _pattern(period: float, dose: _Dose, slack: float) -> Pattern:
     """One period of endless doses, from the moment of the steady-state record on."""
-    phase = math.fmod(dose.lag, period)
+    phase = dose.lag % period
     if period - phase <= slack or phase <= slack:
-        phase = 0.0
+        phase = placed(0.0, phase)
     if not dose.rate:
         return Pattern(period, ((phase, int(Kind.ADD), dose.state, dose.amount),))
     whole, rest = divmod(dose.duration, period)
     if period - rest <= slack:
-        whole, rest = whole + 1, 0.0
-    if rest <= slack:
+        whole, rest = whole + 1, placed(0.0, rest)
+    if rest <= slack and not np.any(slope_of(rest)):
         return Pattern(period, ((0.0, int(Kind.RATE), dose.state, whole * dose.rate),))
     low, high = whole * dose.rate, (whole + 1) * dose.rate
     stop = phase + rest
     if abs(stop - period) <= slack:
         levels = [(0.0, low), (phase, high)]
+        if np.any(slope_of(stop)):  # the end of an infusion moves on its own
+            levels[:1] = [(0.0, high), (placed(0.0, stop - period), low)]
     elif stop > period:
         levels = [(0.0, high), (stop - period, low), (phase, high)]
     elif phase:
@@ -260,6 +267,44 @@ def _pattern(period: float, dose: _Dose, slack: float) -> Pattern:
     else:
         levels = [(0.0, high), (stop, low)]
     return Pattern(period, tuple((at, int(Kind.RATE), dose.state, level) for at, level in levels))
+
+
+def operations(
+    system: System,
+    records: Sequence[Record],
+    tracks: Sequence[Track],
+    values: DoseValues,
+    entries: Sequence[Entry],
+    begin: float,
+) -> tuple[list[Op], list[Pattern]]:
+    """Lay out the operations of one run and its steady-state patterns; `schedule` says what the arguments are."""
+    s = _Scheduler(system, records, entries, values, begin)
+    before: dict[int, list[tuple[int, float]]] = {}
+    after: dict[int, list[tuple[int, float, float]]] = {}
+    for track in tracks:
+        s.op(Kind.INPUT, track.index, track.first)
+        sooner, later = track.changes()
+        for place, value in sooner.items():
+            before.setdefault(place, []).append((track.index, value))
+        for place, (value, slope) in later.items():
+            after.setdefault(place, []).append((track.index, value, slope))
+    times = np.array([r.time for r in records])
+    breaks = (np.flatnonzero(np.diff(times) < 0) + 1).tolist() if len(records) else []
+    bounds = list(zip([0, *breaks], [*breaks, len(records)], strict=True))
+    for span in bounds:
+        if span[0]:
+            s.cancel(quiet=True)
+            s.now = records[span[0]].time
+            s.op(Kind.CLOCK)
+        s.last = max((r.time for r in records[span[0] : span[1]]), default=s.now)
+        for place in range(*span):
+            s.drain(records[place].time)
+            for index, value in before.get(place, ()):
+                s.op(Kind.INPUT, index, value)
+            s.act(place, span)
+            for index, value, slope in after.get(place, ()):
+                s.op(Kind.INPUT, index, value, slope)
+    return s.ops, s.patterns
 
 
 def schedule(
@@ -298,32 +343,7 @@ def schedule(
     begin = start if start is not None else (records[0].time if records else 0.0)
     fixed = {**system.values, **(parameters or {})}
     values = DoseValues(system, entries, tracks, fixed)
-    s = _Scheduler(system, records, entries, values, begin)
-    before: dict[int, list[tuple[int, float]]] = {}
-    after: dict[int, list[tuple[int, float, float]]] = {}
-    for track in tracks:
-        s.op(Kind.INPUT, track.index, track.first)
-        sooner, later = track.changes()
-        for place, value in sooner.items():
-            before.setdefault(place, []).append((track.index, value))
-        for place, (value, slope) in later.items():
-            after.setdefault(place, []).append((track.index, value, slope))
-    times = np.array([r.time for r in records])
-    breaks = (np.flatnonzero(np.diff(times) < 0) + 1).tolist() if len(records) else []
-    bounds = list(zip([0, *breaks], [*breaks, len(records)], strict=True))
-    for span in bounds:
-        if span[0]:
-            s.cancel(quiet=True)
-            s.now = records[span[0]].time
-            s.op(Kind.CLOCK)
-        s.last = max((r.time for r in records[span[0] : span[1]]), default=s.now)
-        for place in range(*span):
-            s.drain(records[place].time)
-            for index, value in before.get(place, ()):
-                s.op(Kind.INPUT, index, value)
-            s.act(place, span)
-            for index, value, slope in after.get(place, ()):
-                s.op(Kind.INPUT, index, value, slope)
+    ops, patterns = operations(system, records, tracks, values, entries, begin)
     # the equations may switch by themselves, at times no record knows of
-    last = max((op.time for op in s.ops), default=begin)
-    return cut_at(Timeline.build(begin, s.ops, s.patterns), switch_times(system, fixed, begin, last))
+    last = max((op.time for op in ops), default=begin)
+    return cut_at(Timeline.build(begin, ops, patterns), switch_times(system, fixed, begin, last))

@@ -176,17 +176,18 @@ def run_piece(job: Job, values: F8, plan: I8, threads: int = 1) -> Piece:
             line = lines[i]
             assert line is not None
             try:
-                trace = integrate(
-                    compiled,
-                    table[i],
-                    line,
-                    method=job.method,
-                    rtol=job.rtol,
-                    atol=atol,
-                    max_step=job.max_step,
-                    max_steps=job.max_steps,
-                    time_unit=system.time_unit,
-                )
+                with np.errstate(all="ignore"):  # a run that leaves every bound is told by its status
+                    trace = integrate(
+                        compiled,
+                        table[i],
+                        line,
+                        method=job.method,
+                        rtol=job.rtol,
+                        atol=atol,
+                        max_step=job.max_step,
+                        max_steps=job.max_steps,
+                        time_unit=system.time_unit,
+                    )
             except SolverError as error:
                 status[i], reason[i] = SCIPY_STOPPED, _in_short(error.faults[0])
             else:

@@ -111,7 +111,7 @@ def regimen_of(system: System, plan: Plan, times: Sequence[float], constants: Ma
     entries, _ = entries_of(system)
     events: list[tuple[float, int, Record, str, float]] = []  # time, order within it, record, input, value
     table: list[dict[str, object]] = []
-    for course in plan.courses:
+    for k, course in enumerate(plan.courses):
         place = f"dose of '{course.drug}'" if course.doses == 1 else f"doses of '{course.drug}'"
         number = find_route(system, course.drug, course.route, place, faults)
         if number is None:
@@ -120,7 +120,7 @@ def regimen_of(system: System, plan: Plan, times: Sequence[float], constants: Ma
         amount = _amount(course, route, place, faults)
         if amount is None:
             continue
-        events += [(r.time, 2, r, "", 0.0) for r in _doses(course, route, number, amount, units)]
+        events += [(r.time, 2, r._replace(course=k), "", 0.0) for r in _doses(course, route, number, amount, units)]
         table.append(
             {
                 "drug": course.drug,
