@@ -165,10 +165,10 @@ class Fit:
         return tuple(made)
 
     def quality(self) -> Mapping[str, tuple[int, float, float]]:
-        """Count rows, with root mean square and mean absolute error by family."""
+        """Count rows, with root mean square and mean absolute error by family; a yearly rate counts all its years."""
         made = {}
         for family in dict.fromkeys(r.row.kin for r in self.rows):
-            errors = np.array([r.error for r in self.rows if r.row.kin == family])
+            errors = np.array([r.error * r.row.per for r in self.rows if r.row.kin == family])
             made[family] = (errors.size, float(np.sqrt(np.mean(errors**2))), float(np.mean(np.abs(errors))))
         return made
 
