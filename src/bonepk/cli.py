@@ -89,6 +89,7 @@ def _parser(guideline_facts: bool) -> argparse.ArgumentParser:
     virtual = trial.add_argument_group("virtual people")
     virtual.add_argument("--people", type=int, metavar="N", help="run the trial on N virtual people")
     virtual.add_argument("--seed", type=int, default=1, help="same seed, same people and numbers (default 1)")
+    virtual.add_argument("--no-fractures", action="store_true", help="bone density only")
     virtual.add_argument("--workers", type=int, metavar="N", help="threads (default all processors)")
     virtual.add_argument("--resume", type=Path, metavar="FOLDER", help="keep finished parts here and go on from them")
     trial.set_defaults(run=_trial)
@@ -219,15 +220,22 @@ def _trial(options: argparse.Namespace) -> int:
 
 def _virtual(options: argparse.Namespace) -> int:
     from bonepk.report import virtual_figure, virtual_text
+    from bonepk.study.outcomes import FractureOutcome, untreated
     from bonepk.study.virtual import virtual_trial
 
     with _Progress() as tell:
+        outcome = None
+        if not options.no_fractures:
+            from bonepk.model import load
+
+            outcome = FractureOutcome(untreated(load(options.model, parameters=options.parameters)))
         result = virtual_trial(
             options.name,
             options.people,
             options.seed,
             model=options.model,
             parameters=options.parameters,
+            outcome=outcome,
             workers=options.workers,
             progress=tell,
             resume=options.resume,

@@ -224,3 +224,24 @@ def test_scatter_has_a_point_for_each_number(validation):
 def test_predict_again_gives_the_same(z_fast):
     again = predict_trial("z-fast")
     assert [r.predicted for r in again.rows] == [r.predicted for r in z_fast.rows]
+
+
+def test_a_virtual_trial_shows_its_fractures_beside_the_published(tmp_path):
+    import bonepk as bp
+    from bonepk.report import virtual_figure, virtual_text
+    from bonepk.report.events import event_ratio, survival_of
+    from bonepk.study.outcomes import FractureOutcome, untreated
+
+    outcome = FractureOutcome(untreated(bp.load("aibl")))
+    result = bp.virtual_trial("abcsg-18", 300, seed=3, outcome=outcome, workers=1)
+    text = virtual_text(result)
+    rows = {r.arm: r.value for r in result.trial.rows if r.kind == "incidence" and r.month == 84}
+    for arm in result.arms:
+        part, low, high = survival_of(result, arm.name, "clinical").at(84)
+        assert 0 < low < part < high < 1
+        assert f"month 84  {arm.label}: {100 * part:.1f} ({100 * low:.1f} to {100 * high:.1f})" in text
+        assert f"published {rows[arm.name]:.1f}" in text
+    ratio = event_ratio(result, "clinical", "denosumab", "placebo")
+    assert ratio is not None
+    assert f"denosumab / placebo: {ratio.value:.2f} ({ratio.low:.2f} to {ratio.high:.2f})" in text
+    assert virtual_figure(result, tmp_path / "v.png").stat().st_size > 20_000

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from bonepk.errors import Fault, MissingExtraError
 from bonepk.report.cells import USE_WORDS, decimals, number
+from bonepk.report.events import draw_events, event_lines
 from bonepk.study.endpoints import ENDPOINTS
 from bonepk.study.people.reference import SITES
 from bonepk.study.split import read_split
@@ -58,10 +59,8 @@ def virtual_text(result: VirtualTrial) -> str:
             lines.append(
                 f"rule {i + 1}: {rule.drug} started in {share.value:.0f} % of '{label}' by month {conduct.months:g}"
             )
-    for event in result.followed.events:
-        shares = (f"{a.label} {result.event_share(a.name, event, conduct.months).value:.1f} %" for a in result.arms)
-        lines.append(f"{event.replace('_', ' ')} by month {conduct.months:g}: {'; '.join(shares)}")
-    lines += [f"{what}: {note}" for what, note in conduct.notes.items()]
+    lines += event_lines(result)
+    lines += ["", *(f"{what}: {note}" for what, note in conduct.notes.items())]
     return "\n".join(lines)
 
 
@@ -100,7 +99,7 @@ def virtual_figure(result: VirtualTrial, path: str | Path) -> Path:
 
     One panel a site: lines are means, bands the middle 68 % of the women as measured, dark bands the 95 % interval of
     the mean. The black line is the difference between the first arm and the other. Points with bars are published means
-    with their intervals.
+    with their intervals. Trials run with fractures get a panel of Kaplan-Meier curves with their 95 % intervals.
 
     Parameters
     ----------
@@ -125,11 +124,15 @@ def virtual_figure(result: VirtualTrial, path: str | Path) -> Path:
             Fault("figure", "matplotlib is not installed", cure="pip install 'bonepk[plot]'")
         ) from None
     sites = [s for s in SITES if _has(result, s)]
-    figure = Figure(figsize=(4.2 * len(sites) + 0.4, 4.4), facecolor="white")
+    events = [e for e in ("clinical",) if e in result.followed.events]
+    panels = len(sites) + len(events)
+    figure = Figure(figsize=(4.2 * panels + 0.4, 4.4), facecolor="white")
     FigureCanvasAgg(figure)
-    grid = figure.subplots(1, len(sites), squeeze=False)[0]
-    for axes, site in zip(grid, sites, strict=True):
+    grid = figure.subplots(1, panels, squeeze=False)[0]
+    for axes, site in zip(grid[: len(sites)], sites, strict=True):
         _panel(axes, result, f"bmd_{site}")
+    for axes, event in zip(grid[len(sites) :], events, strict=True):
+        draw_events(axes, result, event, _COLOURS)
     handles, labels = grid[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="lower center", ncols=4, fontsize=8, frameon=False)
     people = result.people

@@ -118,8 +118,9 @@ class Outcome(Protocol):
     course behind it, and the outcome is asked again.
     """
 
-    name: str
-    """Name and version: results are kept under it."""
+    @property
+    def name(self) -> str:
+        """Name and version: results are kept under it."""
 
     def __call__(self, courses: Courses) -> Mapping[str, F8]:
         """Months of first events by name, shape (people,) each; inf for people without one."""
