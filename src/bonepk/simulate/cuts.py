@@ -15,13 +15,13 @@ from bonepk.model.expr import ZERO, Expr, derivative, evaluate, substitute, symb
 from bonepk.model.operators import COMPARISONS
 from bonepk.model.system import TIME, System
 
-__all__ = ["cut_at", "has_switches", "switch_times"]
+__all__ = ["crossings", "cut_at", "has_switches", "switch_times"]
 
 _BENDS = frozenset({*COMPARISONS, "min", "max", "abs"})
 
 
 @functools.lru_cache(maxsize=64)
-def _crossings(system: System) -> tuple[Expr, ...]:
+def crossings(system: System) -> tuple[Expr, ...]:
     """Find the times, in parameters and inputs, at which one operand linear in time crosses another."""
     fixed = {*system.parameter_names, *system.input_names}
     found: list[Expr] = []
@@ -41,7 +41,7 @@ def _crossings(system: System) -> tuple[Expr, ...]:
 
 def has_switches(system: System) -> bool:
     """Whether the equations of a model switch or bend by themselves at some times."""
-    return bool(_crossings(system))
+    return bool(crossings(system))
 
 
 def switch_times(system: System, values: Mapping[str, float], start: float, end: float) -> list[float]:
@@ -59,10 +59,10 @@ def switch_times(system: System, values: Mapping[str, float], start: float, end:
     list of float
         Rising and distinct.
     """
-    crossings = _crossings(system)
-    if not crossings:
+    places = crossings(system)
+    if not places:
         return []
-    times = evaluate(crossings, {**system.values, **values})
+    times = evaluate(places, {**system.values, **values})
     return sorted({float(t) for t in times if math.isfinite(t) and start < t < end})
 
 

@@ -27,7 +27,7 @@ from bonepk.simulate.table import RowFaults, Table, read_table
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["Runs", "Subject", "read_nonmem", "simulate_records"]
+__all__ = ["Runs", "Subject", "own_values", "read_nonmem", "simulate_records"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -261,7 +261,7 @@ def simulate_records(
     compiled = compiled_for(system, linear, backend)
     vectors, timelines = [], []
     for place, subject in enumerate(runs.subjects):
-        values = overrides_of(system, _own(parameters, subject.id), None)
+        values = overrides_of(system, own_values(parameters, subject.id), None)
         timelines.append(runs.timeline(place, values))
         vectors.append(compiled.parameter_vector(values))
     traces = integrate_many(
@@ -302,9 +302,10 @@ def simulate_records(
     return xr.Dataset(columns, coords=coords, attrs=attributes(system, about))
 
 
-def _own(
+def own_values(
     parameters: Mapping[str, float] | Mapping[Any, Mapping[str, float]] | None, subject: Any
 ) -> Mapping[str, float] | None:
+    """Values of one subject, from those for everyone or by ID."""
     if not parameters:
         return None
     if all(isinstance(v, Mapping) for v in parameters.values()):
