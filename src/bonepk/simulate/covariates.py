@@ -69,7 +69,9 @@ class Track:
             return self.at_record(span[0])
         times, values = self.times[lo:hi], self.values[lo:hi]
         if self.rule == "linear":
-            return float(np.interp(time, times, values))
+            j = min(int(np.searchsorted(times, time, side="left")), len(times) - 1)
+            # a dose at the time of several records comes before them all: the line ends at the first
+            return float(values[j] if times[j] == time else np.interp(time, times, values))
         if self.rule == "locf":
             j = int(np.searchsorted(times, time, side="right")) - 1
             return float(values[j]) if j >= 0 else (self.first if lo == 0 else float(self.values[lo - 1]))

@@ -8,6 +8,7 @@ of an infusion of given rate and the rate of one of given duration.
 
 from __future__ import annotations
 
+import bisect
 import heapq
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -82,17 +83,24 @@ class _Scheduler:
         self.last = max((r.time for r in records), default=start)
         span = max((abs(r.time) for r in records), default=0.0)
         self.slack = 1e-12 * max(span, abs(start))
+        self.marks: list[float] = []  # times of the records of this stretch of time, rising
 
     def op(self, kind: Kind, which: int = 0, value: float = 0.0, slope: float = 0.0) -> None:
         self.ops.append(Op(self.now, kind, which, value, slope))
 
     # what happens between records
 
+    def on_mark(self, time: float) -> float:
+        """Return the time of the record that a sum like 3*0.1 misses by rounding, else the time itself."""
+        j = bisect.bisect_left(self.marks, time - self.slack)
+        near = j < len(self.marks) and self.marks[j] <= time + self.slack
+        return placed(float(self.marks[j]), time) if near else time
+
     def drain(self, until: float) -> None:
         """Let implied doses and ends of infusions up to a time happen."""
         while self.pending and self.pending[0][0] <= until + self.slack:
             time, _, number, dose = heapq.heappop(self.pending)
-            # a sum like 3*0.1 that misses the record at 0.3 by rounding belongs to it
+            # what misses a record by rounding belongs to it
             self.now = placed(until, time) if abs(time - until) <= self.slack else max(time, self.now)
             if dose is not None:
                 self.enter(dose)
@@ -182,7 +190,7 @@ class _Scheduler:
                 self.enter(dose)
                 self.now = time
         for n in range(1, record.addl + 1):
-            nominal = time + n * record.ii
+            nominal = self.on_mark(time + n * record.ii)
             if nominal > self.last + self.slack:
                 break
             extra = self.measure(record, nominal, lambda track, at=nominal: track.at(at, span))  # type: ignore[misc]
@@ -296,11 +304,14 @@ def operations(
             s.cancel(quiet=True)
             s.now = records[span[0]].time
             s.op(Kind.CLOCK)
-        s.last = max((r.time for r in records[span[0] : span[1]]), default=s.now)
+        s.marks = [r.time for r in records[span[0] : span[1]]]
+        s.last = max(s.marks, default=s.now)
         for place in range(*span):
             s.drain(records[place].time)
             for index, value in before.get(place, ()):
                 s.op(Kind.INPUT, index, value)
+            if place == 0 and any(track.before is None for track in tracks):
+                s.op(Kind.RATE)  # no drug; so that inputs of later records at this time come after the initial state
             s.act(place, span)
             for index, value, slope in after.get(place, ()):
                 s.op(Kind.INPUT, index, value, slope)
