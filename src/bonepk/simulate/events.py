@@ -212,10 +212,13 @@ class _Scheduler:
         earliest = math.ceil((dose.duration + dose.lag) / record.ii) + 1
         for n in range(earliest, 0, -1):
             begin = time + dose.lag - n * record.ii
+            end = begin + dose.duration
             if begin >= time - scale:
                 self.later(begin if begin > time else placed(time, begin), dose, self.next_number())
-            elif begin + dose.duration > time + scale:
-                self.run(dose, begin + dose.duration)
+            elif end > time + scale:
+                self.run(dose, end)
+            elif end >= time - scale and np.any(slope_of(end)):  # ends now, but for its derivatives
+                self.run(dose, placed(time, end))
         self.set_rate(dose.state)
         self.drain(time)
 
