@@ -238,13 +238,14 @@ def advance(field: Field, t0: float, y: F8, t1: float, times: Sequence[float] = 
     wanted = np.asarray(times, dtype=np.float64)
     inner = np.unique(wanted[(wanted > t0) & (wanted < t1)])
     nodes = np.concatenate(([t0], inner, [t1]))
-    if t1 - t0 <= max(1e-13 * max(abs(t0), abs(t1)), 1e-30):  # too short for a solver: Euler is exact to rounding
-        ends = np.vstack([y, y + (t1 - t0) * field(t0, y)]) if t1 > t0 else np.vstack([y, y])
-        nodes = np.array([t0, t1])
-    elif field.settings.method == "LSODA":
-        ends = _lsoda(field, nodes, y)
-    else:
-        ends = _stepping(field, nodes, y)
+    with np.errstate(over="ignore", invalid="ignore"):  # a number that is not finite is an error with its place
+        if t1 - t0 <= max(1e-13 * max(abs(t0), abs(t1)), 1e-30):  # too short for a solver: Euler is exact to rounding
+            ends = np.vstack([y, y + (t1 - t0) * field(t0, y)]) if t1 > t0 else np.vstack([y, y])
+            nodes = np.array([t0, t1])
+        elif field.settings.method == "LSODA":
+            ends = _lsoda(field, nodes, y)
+        else:
+            ends = _stepping(field, nodes, y)
     for row in ends:
         field.note_size(row)
     return ends[-1].copy(), ends[np.minimum(np.searchsorted(nodes, wanted), len(nodes) - 1)]
