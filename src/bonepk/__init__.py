@@ -49,6 +49,8 @@ _ROOMS = {
     "people_from": "bonepk.study.people",
     "sample_people": "bonepk.study.people",
     "virtual_trial": "bonepk.study.virtual",
+    "differentiate": "bonepk.simulate.differentiate",
+    "differentiate_records": "bonepk.simulate.differentiate",
     "read_nonmem": "bonepk.simulate.nonmem",
     "simulate": "bonepk.simulate",
     "simulate_many": "bonepk.simulate.ensemble",
@@ -72,6 +74,8 @@ if TYPE_CHECKING:
     from bonepk.report import validation_page as validation_page
     from bonepk.report import virtual_figure as virtual_figure
     from bonepk.report import virtual_text as virtual_text
+    from bonepk.simulate.differentiate import differentiate as differentiate
+    from bonepk.simulate.differentiate import differentiate_records as differentiate_records
     from bonepk.simulate.endpoints import area as area
     from bonepk.simulate.endpoints import difference as difference
     from bonepk.simulate.endpoints import months_to_times as months_to_times

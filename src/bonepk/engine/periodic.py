@@ -229,13 +229,17 @@ def _period(field: Field, pattern: Pattern, y: F8) -> tuple[F8, F8]:
 def _solve(matrix: F8, right: F8, size: F8, smallest: float = 0.0) -> F8:
     """Solve for a change of state, scaled by size.
 
-    Along directions that nothing holds (singular values below `smallest`, or 1e-13 of the largest)
-    the change is 0.
+    What is conserved (left of singular values below `smallest`, or 1e-13 of the largest), such as a
+    target bound and free together, does not change.
     """
     u, values, v = np.linalg.svd(matrix * size[None, :] / size[:, None])
     kept = values > max(smallest, 1e-13 * float(values.max(initial=0.0)))
     along = np.where(kept, (u.T @ (right / size)) / np.where(kept, values, 1.0), 0.0)
-    return np.asarray((v.T @ along) * size)
+    change = v.T @ along
+    if not kept.all():
+        loose, free = u[:, ~kept], v[~kept].T
+        change = change - free @ np.linalg.lstsq(loose.T @ free, loose.T @ change, rcond=1e-6)[0]
+    return np.asarray(change * size)
 
 
 def _gap(after: F8, before: F8, size: F8) -> float:
