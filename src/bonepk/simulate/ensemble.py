@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -244,10 +245,11 @@ def _run(
     else:
         threads = workers or os.cpu_count() or 1
         pieces = ((a, b, run_piece(job, values[a:b], plan[a:b], threads)) for a, b in todo)
-    for first, end, piece in pieces:
-        target.put(first, end, piece)
-        done += end - first
-        tell(done, total, what)
+    with closing(pieces):  # an interruption cancels what a cluster is still at
+        for first, end, piece in pieces:
+            target.put(first, end, piece)
+            done += end - first
+            tell(done, total, what)
 
 
 class _Memory:

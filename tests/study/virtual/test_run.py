@@ -1,5 +1,9 @@
 """Runs of people: equal to the reference integrator, whatever the number of workers, and after an interruption."""
 
+import os
+import signal
+import sys
+import threading
 from dataclasses import replace
 
 import numpy as np
@@ -97,6 +101,10 @@ def same(a, b):
     for name, values in a.courses.values.items():
         assert np.array_equal(values, b.courses.values[name]), name
     assert np.array_equal(a.followed.rescued, b.followed.rescued)
+    assert a.followed.events.keys() == b.followed.events.keys()
+    for name, months in a.followed.events.items():
+        assert np.array_equal(months, b.followed.events[name]), name
+    assert (a.followed.status.tolist(), a.followed.attempts) == (b.followed.status.tolist(), b.followed.attempts)
     assert np.array_equal(a.courses.dropout, b.courses.dropout)
     assert {n: v.tolist() for n, v in a.followed.given.items()} == {n: v.tolist() for n, v in b.followed.given.items()}
     assert [str(r.virtual) for r in a.rows] == [str(r.virtual) for r in b.rows]
@@ -136,6 +144,54 @@ def test_an_interrupted_trial_goes_on(monkeypatch, tmp_path):
     assert told[0] == (0, 80)
     assert told[-1] == (80, 80)
     assert not list(tmp_path.glob(".new-*"))
+
+
+def breaking(**more):
+    """Make an outcome; its class is local, so that it travels by value: workers do not see this file."""
+
+    class Early:
+        name = "early 1"
+
+        def __call__(self, courses):
+            return {"hip": np.where(courses.people.uniforms("early")[:, 0] < 0.5, courses.people["age"], np.inf)}
+
+    made = Early()
+    vars(made).update(more)
+    return made
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="kills a worker by a signal")
+def test_a_cluster_gives_the_same_numbers_after_an_interruption_and_a_kill(monkeypatch, tmp_path, client):
+    monkeypatch.setattr(room, "_PIECE", 8)
+    case = {"name": "z-fast", "people": 60, "seed": 5, "outcome": breaking()}
+    alone = virtual_trial(**case, workers=1)
+    assert np.isfinite(alone.followed.rescued).any()
+
+    def interrupt(done, total, what):
+        if done >= 16:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        virtual_trial(**case, client=client, progress=interrupt, resume=tmp_path)
+    assert not client.futures, caught  # while the traceback lives: what was under way is cancelled
+    assert len(list(tmp_path.glob("*.piece"))) == 2
+    workers = list(client.run(os.getpid).values())
+    told = []
+
+    def kill_one(done, total, what):
+        told.append(done)
+        if done > 16 and len(workers) == 2:
+            os.kill(workers.pop(), signal.SIGKILL)
+
+    same(alone, virtual_trial(**case, client=client, progress=kill_one, resume=tmp_path))
+    assert len(workers) == 1
+    assert len(told) == 9
+    assert (told[0], told[-1]) == (0, 60)
+    assert len(list(tmp_path.glob("*.piece"))) == 8
+    with pytest.raises(
+        DataError, match=r"people 0 to 7: cannot be sent to another process \(cannot pickle '_thread.lock'"
+    ):
+        virtual_trial(**case | {"outcome": breaking(lock=threading.Lock())}, client=client)
 
 
 @pytest.mark.parametrize("change", ["seed", "model", "conduct"])

@@ -9,20 +9,20 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bonepk.engine import Compiled
 from bonepk.engine.batch import integrate_batch
 from bonepk.errors import Fault, RegimenError
 from bonepk.model.system import System
 from bonepk.simulate.calendar import MONTH, per_day
 from bonepk.simulate.cuts import switch_times
 from bonepk.simulate.plan import Plan, every
-from bonepk.simulate.run import start_of
+from bonepk.simulate.run import compiled_for, start_of
 from bonepk.study.arms import YEARS
 from bonepk.study.people.people import People
 from bonepk.study.people.reference import t_of
@@ -31,6 +31,7 @@ from bonepk.study.virtual.conduct import Conduct
 from bonepk.study.virtual.courses import STORED, Courses, Outcome, Policy, measured
 from bonepk.study.virtual.doses import Doses, Schedule, arriving, schedule_of, taken, timeline_of
 from bonepk.study.virtual.journal import PieceJournal
+from bonepk.study.virtual.pieces import on_client, on_threads
 from bonepk.version import __version__
 
 __all__ = ["Followed", "Job", "follow"]
@@ -45,12 +46,11 @@ _NEVER = -1
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """What is to be run.
+    """What is to be run; picklable if outcome and policy are.
 
     Attributes
     ----------
     system : System
-    compiled : Compiled
     conduct : Conduct
     people : People
     arm : ndarray of int64, shape (people,)
@@ -69,7 +69,6 @@ class Job:
     """
 
     system: System
-    compiled: Compiled
     conduct: Conduct
     people: People
     arm: I8
@@ -87,6 +86,10 @@ class Job:
         """What may start at a visit: the rescues of the conduct, then the plans of the policy."""
         rescues = (every(r.drug, r.dose, days=r.interval, until=max(r.until, r.interval)) for r in self.conduct.rescue)
         return (*rescues, *(self.policy.starts if self.policy is not None else ()))
+
+    def select(self, places: I8) -> Job:
+        """Take the job for some of the people."""
+        return replace(self, people=self.people.select(places), arm=self.arm[places], plan=self.plan[places])
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,7 +120,11 @@ class Followed:
 
 
 def follow(
-    job: Job, workers: int | None = None, progress: Progress | None = None, resume: PieceJournal | None = None
+    job: Job,
+    workers: int | None = None,
+    progress: Progress | None = None,
+    resume: PieceJournal | None = None,
+    client: Any = None,
 ) -> Followed:
     """Run a job.
 
@@ -130,6 +137,8 @@ def follow(
         Called with (people done, people, what).
     resume : PieceJournal, optional
         Holds what was done before.
+    client : dask.distributed.Client, optional
+        Its workers run the pieces, instead of threads.
 
     Returns
     -------
@@ -139,9 +148,9 @@ def follow(
     ------
     RegimenError
         If a plan or a rescue does not fit the model.
+    MissingExtraError, DataError, SolverError
+        With `client`, as `bonepk.simulate.cluster.tasks_on`.
     """
-    import os
-
     schedules = [schedule_of(job.system, plan) for plan in job.plans]
     start = _start(job)
     rescues = [schedule_of(job.system, plan) for plan in job.starts]
@@ -151,34 +160,31 @@ def follow(
         found = f"'{job.system.name}' switches by itself at some times"
         raise RegimenError(Fault("virtual trial", found, "a model that changes only by doses and inputs"))
     size = len(job.people)
-    pieces = [np.arange(a, min(a + _PIECE, size)) for a in range(0, size, _PIECE)]
+    bounds = [(a, min(a + _PIECE, size)) for a in range(0, size, _PIECE)]
     base = _hash_of(job)
+    keys = [hashlib.sha256(f"{base} {number}".encode()).hexdigest() for number in range(len(bounds))]
     kept = resume or PieceJournal(None)
-    done: dict[int, dict[str, NDArray[np.generic]]] = {}
-    finished = 0
 
-    def run(number: int) -> dict[str, NDArray[np.generic]]:
-        key = hashlib.sha256(f"{base} {number}".encode()).hexdigest()
-        known = kept.get(key)
-        if known is None:
-            known = _piece(job, pieces[number], schedules, rescues, start, unit)
-            kept.put(key, known)
-        return known
+    def arguments(number: int) -> tuple[Any, ...]:
+        return job.select(np.arange(*bounds[number])), schedules, rescues, start, unit
 
     tell = progress or (lambda *_: None)
     what = f"{job.conduct.name}: people"
     tell(0, size, what)
-    threads = max(1, workers or os.cpu_count() or 1)
-    pool = ThreadPoolExecutor(threads)
-    try:
-        waiting = {pool.submit(run, i): i for i in range(len(pieces))}
-        for future in as_completed(waiting):
-            done[waiting[future]] = future.result()
-            finished += len(pieces[waiting[future]])
+    compiled_for(job.system)  # once, before others ask for it at the same time
+    if client is None:
+        pieces = on_threads(_piece, arguments, keys, kept, workers)
+    else:
+        pieces = on_client(_piece, arguments, keys, kept, bounds, client)
+    done: dict[int, dict[str, NDArray[np.generic]]] = {}
+    finished = 0
+    with closing(pieces):  # an interruption stops what is still under way
+        for number, piece in pieces:
+            done[number] = piece
+            first, end = bounds[number]
+            finished += end - first
             tell(finished, size, what)
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-    return _joined(job, [done[i] for i in range(len(pieces))])
+    return _joined(job, [done[i] for i in range(len(bounds))])
 
 
 def _start(job: Job) -> float:
@@ -212,26 +218,26 @@ def _hash_of(job: Job) -> str:
 
 
 def _piece(
-    job: Job, places: I8, schedules: Sequence[Schedule], rescues: Sequence[Schedule], start: float, unit: float
+    job: Job, schedules: Sequence[Schedule], rescues: Sequence[Schedule], start: float, unit: float
 ) -> dict[str, NDArray[np.generic]]:
-    people = job.people.select(places)
-    arm, conduct = job.arm[places], job.conduct
-    table = people.parameters(job.compiled)
+    people, arm, conduct = job.people, job.arm, job.conduct
+    compiled = compiled_for(job.system)
+    table = people.parameters(compiled)
     for i, values in enumerate(job.values):
         for name, value in values.items():
             if name != YEARS:
-                table[job.plan[places] == i, job.compiled.index(name)] = value
-    doses = taken(job.system, job.compiled, people, table, [schedules[k] for k in job.plan[places]], conduct)
+                table[job.plan == i, compiled.index(name)] = value
+    doses = taken(job.system, compiled, people, table, [schedules[k] for k in job.plan], conduct)
     dropout = conduct.dropout.months(people.uniforms("dropout")[:, 0])
     days = job.months * MONTH
     names = [n for n in STORED if n in job.system.output_names]
     outputs = [job.system.output_names.index(n) for n in names]
     lines = [timeline_of(d, start, days.tolist(), unit) for d in doses]
-    result = integrate_batch(job.compiled, table, lines, rtol=job.rtol, workers=1)
+    result = integrate_batch(compiled, table, lines, rtol=job.rtol, workers=1)
     _, y, out = result.block
     assert out is not None
     levels = {n: np.ascontiguousarray(out[:, :, k], dtype=np.float32) for n, k in zip(names, outputs, strict=True)}
-    share = arriving(job.system, job.compiled, table)
+    share = arriving(job.system, compiled, table)
     status, attempts = result.status.copy(), int(result.steps.sum())
     rescued = np.full((len(people), len(rescues)), np.inf)
     seen = np.zeros((len(people), len(rescues)), dtype=np.int64)  # visits each rule has been asked at
@@ -250,7 +256,7 @@ def _piece(
             until = conduct.rescue[rule].until if rule < len(conduct.rescue) else np.inf
             _add(doses[i], rescues[rule], float(days[row]), until, [float(x[i]) for x in share])
             again.append(timeline_of(doses[i], days[row], days[row:].tolist(), unit, y[i, row].tolist()))
-        part = integrate_batch(job.compiled, table[who], again, rtol=job.rtol, workers=1)
+        part = integrate_batch(compiled, table[who], again, rtol=job.rtol, workers=1)
         attempts += int(part.steps.sum())
         for k, i in enumerate(who.tolist()):
             row = int(visit[i, 0])

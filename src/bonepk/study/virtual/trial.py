@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,6 @@ from numpy.typing import NDArray
 from bonepk.errors import DataError, Fault, Faults, NotFoundError, near
 from bonepk.model import System, load
 from bonepk.simulate.plan import Plan
-from bonepk.simulate.run import compiled_for
 from bonepk.study.arms import Cohort, check_arms, cohorts
 from bonepk.study.endpoints import ENDPOINTS
 from bonepk.study.evidence import Arm, Row, Trial, load_trial
@@ -232,6 +232,7 @@ def virtual_trial(
     policy: Policy | None = None,
     weighted: bool = True,
     workers: int | None = None,
+    client: Any = None,
     progress: Progress | None = None,
     resume: str | Path | None = None,
     rtol: float = 1e-4,
@@ -245,7 +246,7 @@ def virtual_trial(
     people : int, optional
         By default as many as were randomised.
     seed : int
-        The same seed gives the same numbers, whatever `workers` is and however often it was interrupted.
+        The same seed gives the same numbers, whatever `workers` and `client` are and however often it was interrupted.
     model, parameters
         As for `bonepk.predict_trial`.
     population : str, Path or Population, optional
@@ -257,7 +258,9 @@ def virtual_trial(
     weighted : bool
         Weight people to the baseline table of the population, if it has one.
     workers : int, optional
-        Threads; all processors by default.
+        Threads in this process; all processors by default. With `client` its workers are used instead.
+    client : dask.distributed.Client, optional
+        Spread the people over its workers (extra ``dask``).
     progress : callable, optional
         Called with (people done, people, what).
     resume : str or Path, optional
@@ -274,6 +277,8 @@ def virtual_trial(
     ------
     NotFoundError, DataError, RegimenError
         If a name is unknown, a file faulty, or the trial does not fit the model.
+    MissingExtraError, SolverError
+        With `client`: dask.distributed is not installed, or workers keep dying over a piece.
     """
     conduct = load_conduct(name)
     who = load_population(name if population is None else population)
@@ -302,7 +307,6 @@ def virtual_trial(
         values += [c.parameters for c in cs]
     job = Job(
         system=system,
-        compiled=compiled_for(system),
         conduct=conduct,
         people=group,
         arm=arm,
@@ -315,7 +319,7 @@ def virtual_trial(
         policy=policy,
         rtol=rtol,
     )
-    followed = follow(job, workers, progress, PieceJournal(resume))
+    followed = follow(job, workers, progress, PieceJournal(resume), client)
     return VirtualTrial(trial, conduct, arms, group, arm, followed, seed, system.name, system.hash)
 
 
