@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bonepk.errors import NotFoundError, SolverError, near
-from bonepk.infer.descent import descend
+from bonepk.infer.descent import Tolerance, descend
 from bonepk.infer.fit import Fit
 from bonepk.infer.free import Free
 from bonepk.infer.objective import Objective, Point
@@ -20,6 +20,8 @@ from bonepk.infer.search import Progress
 __all__ = ["Direction", "Profile", "directions", "learned", "profile"]
 
 FloatArray = NDArray[np.float64]
+
+_TOLERANCE = Tolerance(cost=1e-5)  # of a rise that is read to two digits
 
 
 @dataclass(frozen=True)
@@ -153,7 +155,7 @@ def profile(fit: Fit, name: str, points: int = 4, reach: float = 2.5, progress: 
             if progress is not None:
                 progress(len(found) - 1, 2 * points, f"profile of {name}")
             try:
-                ended = descend(_Pinned(fit.objective, i, z), x)
+                ended = descend(_Pinned(fit.objective, i, z), x, tolerance=_TOLERANCE)
             except SolverError:
                 break
             x = ended.x
