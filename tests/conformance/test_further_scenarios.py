@@ -349,3 +349,33 @@ def test_covariate_at_a_reset_with_time_going_back(by_weight, run):
     for rule, first, then in (("nocb", 60, 100), ("locf", 50, 80), ("linear", 55, 90)):
         result = run(by_weight, data, cmt=["plain"], rules={"WT": rule})
         same(result["central"], [100 * np.exp(-0.004 * first), 100 * np.exp(-0.004 * then)])
+
+
+def test_the_initial_state_is_that_of_the_first_record_though_others_follow_at_once(run):
+    model = bp.load(MODELS / "by_everything.toml")  # at the start the response is 40 mg * WT/70
+    for second in ((0, 2, 0, 2), (0, 0, 0, 2), (0, 1, 10, 1)):
+        for rule in ("nocb", "locf", "linear"):
+            data = table((0, 2, 0, 2), second, (0, 0, 0, 2), (1, 0, 0, 2)) | {"WT": np.array([70.0, 35.0, 35.0, 35.0])}
+            response = run(model, data, cmt=model.state_names, rules=rule)["response"].values
+            same(response[-2:], [40, 20 + 20 * np.exp(-0.2)])
+
+
+def test_an_additional_dose_that_misses_a_record_by_rounding_takes_its_covariate(by_weight, run):
+    times = [0.1, 0.2, 0.3, 0.4, 0.7, 0.8]
+    assert 3 * 0.1 > 0.3  # which makes this a test
+    weights = dict(zip([0.0, *times], [50.0, 60.0, 70.0, 80.0, 90.0, 40.0, 30.0], strict=True))
+    data = table((0, 1, 1, 1, 0, 0.1, 8), observe=times, WT=weights.get)
+    carried = {0.5: {"nocb": 40.0, "locf": 90.0, "linear": 90 - 50 / 3}, 0.6: {"nocb": 40.0, "locf": 90.0}}
+    carried[0.6]["linear"] = 90 - 100 / 3
+    for rule in ("nocb", "locf", "linear"):
+        doses = [(n / 10, weights[n / 10] if n / 10 in weights else carried[n / 10][rule]) for n in range(9)]
+        truth = [sum(0.01 * w for at, w in doses if at <= t) for t in times]
+        found = run(by_weight, data, cmt=["scaled", "central"], rules=rule, parameters={"k_per_kg": 0.0})
+        same(found["central"], truth)
+
+
+def test_an_additional_dose_at_several_records_takes_the_line_up_to_the_first(by_weight, run):
+    rows = [(0, 1, 1, 1, 0, 10, 1), (10, 0, 0, 2), (10, 2), (12, 0, 0, 2)]
+    data = table(*rows) | {"WT": np.array([50.0, 90.0, 30.0, 30.0])}
+    found = run(by_weight, data, cmt=["scaled", "central"], rules="linear", parameters={"k_per_kg": 0.0})
+    same(found["central"], [1.4, 1.4])

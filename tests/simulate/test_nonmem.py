@@ -246,3 +246,54 @@ def test_the_native_engine_names_every_subject_that_stops(marker):
     with pytest.raises(SolverError) as caught:
         bp.simulate_records(runs, parameters=broken, engine="native")
     assert [str(f).split(",")[0] for f in caught.value.faults] == ["ID 1", "ID 2"]
+
+
+def test_a_dose_must_say_its_amount_but_may_be_of_nothing(marker):
+    assert "data row 1 AMT: is missing on a dose; an amount; write 0 for a dose of nothing" in faults_of(
+        change("AMT", 1, "."), marker
+    )
+    without = {name: cells for name, cells in GOOD.items() if name != "AMT"}
+    assert "data AMT: no such column; the table has ID, TIME, EVID, CMT" in faults_of(without, marker)
+    placebo = GOOD | {"AMT": [0, 0, 0, 0, 0]}
+    assert bp.simulate_records(bp.read_nonmem(placebo, marker, cmt=["sc", "iv"]))["central"].values.tolist() == [0] * 3
+    constant = {"ID": [1, 1], "TIME": [0, 0], "EVID": [1, 0], "AMT": [".", "."], "RATE": [5, "."], "SS": [1, "."]}
+    found = bp.simulate_records(bp.read_nonmem(constant, marker, cmt=["iv"]))
+    assert found["central"].values == pytest.approx([5 / 0.05])
+
+
+def test_a_cell_that_cannot_be_read_causes_no_second_fault(marker):
+    bad = GOOD | {"TIME": [0, float("inf"), 10, -5, 20], "ADDL": ["x", 0, 0, 0, 0], "II": [12, 0, 0, 0, 0]}
+    bad |= {"EVID": [1, 0, 0, "dose", 0]}
+    assert len(faults_of(bad, marker).splitlines()) == 3
+
+
+def test_a_compartment_that_is_not_a_number_or_not_known(marker):
+    assert "data row 1 CMT: is NaN; a compartment; write '.' for the first one" in faults_of(
+        change("CMT", 1, float("nan")), marker
+    )
+    off = GOOD | {"EVID": [1, 2, 0, 1, 0], "CMT": [1, -9, 2, 2, 2]}
+    assert "data row 2 CMT: is -9; one of 1, sc, 2, iv, 3, level, with - to turn off" in faults_of(off, marker)
+
+
+def test_columns_that_differ_only_by_case(marker):
+    assert "data AMT: several columns of that name: AMT, amt" in faults_of(GOOD | {"amt": [0] * 5}, marker)
+
+
+def test_lines_that_nonmem_would_ignore_with_at(marker, tmp_path):
+    path = tmp_path / "data.csv"
+    path.write_text("ID,TIME,AMT,CMT\nC,0,5,1\n1,0,100,2\n  x,1,2,3\n@1,0,1,1\n1,0,.,2\n")
+    result = bp.simulate_records(bp.read_nonmem(path, marker, cmt=["sc", "iv"], ignore="@"))
+    assert result["central"].values.tolist() == [100.0]
+
+
+@pytest.mark.parametrize("separator", ["\t", ";", " "])
+def test_other_separators_are_named(marker, tmp_path, separator):
+    path = tmp_path / "data.csv"
+    path.write_text("ID,TIME,AMT\n1,0,5\n".replace(",", separator))
+    assert "comma-separated columns; separate the cells of every line by commas" in faults_of(path, marker)
+
+
+def test_an_unknown_unit_of_time_is_a_fault_among_others(marker):
+    text = faults_of(change("AMT", 1, -5), marker, time_unit="fortnight")
+    assert "data time_unit: 'fortnight' is not known; second, minute, hour" in text
+    assert "data row 1 AMT: is -5" in text

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from bonepk.engine.integrate import integrate_many
 from bonepk.engine.timeline import Timeline
-from bonepk.errors import DataError, Fault, near
+from bonepk.errors import DataError, Fault, RegimenError, near
 from bonepk.model.system import System
 from bonepk.simulate.calendar import per_day
 from bonepk.simulate.compartments import compartments, dose_factors
@@ -113,7 +113,8 @@ def read_nonmem(
     rows : {"observations", "all"}
         Which records to report: those with EVID 0, or every one (after it has acted).
     ignore : str
-        Lines of a file that begin with this are skipped.
+        Lines of a file that begin with this are skipped; ``"@"`` skips, as in NONMEM, every line
+        after the header that begins with a letter or @.
 
     Returns
     -------
@@ -141,7 +142,7 @@ def read_nonmem(
     }
     place = check_records(columns, entries, numbers, unclear, faults)
     factors = dose_factors(system, columns, place, entries, amount_unit, faults)
-    clock = per_day(system.time_unit) / per_day(time_unit) if time_unit else 1.0
+    clock = _clock(system, time_unit, faults)
     faults.raise_all()
     rows_of: dict[Any, list[int]] = {}
     for i, name in enumerate(columns.id):
@@ -150,6 +151,15 @@ def read_nonmem(
     for name, at in rows_of.items():
         subjects.append(_subject(name, at, columns, place, factors, clock, rows == "all", system, rules, covariates))
     return Runs(system, tuple(subjects), tuple(entries), rules)
+
+
+def _clock(system: System, time_unit: str | None, faults: RowFaults) -> float:
+    """Model time units in one unit of TIME."""
+    try:
+        return per_day(system.time_unit) / per_day(time_unit) if time_unit else 1.0
+    except RegimenError:
+        faults.add(0, "time_unit", f"'{time_unit}' is not known", "second, minute, hour, day, week, month or year")
+        return 1.0
 
 
 def _rules(table: Table, system: System, asked: Mapping[str, str] | str, faults: RowFaults) -> dict[str, str]:

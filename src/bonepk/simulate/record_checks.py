@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -40,6 +41,11 @@ class Columns:
 
 def read_columns(table: Table, faults: RowFaults) -> Columns | None:
     """Read the event columns of a table; None if a column that must be there is missing."""
+    for name in ("ID", "TIME", "EVID", "CMT", *_DOSE_ITEMS):
+        same = [n for n in table.names if n.lower() == name.lower()]
+        if len(same) > 1:
+            several = f"several columns of that name: {', '.join(same)}"
+            faults.add(0, name, several, "one; upper and lower case are the same")
     missing = [name for name in ("ID", "TIME") if table.find(name) is None]
     for name in missing:
         hint = near(name, table.names) or "NONMEM tables have ID and TIME"
@@ -54,7 +60,7 @@ def read_columns(table: Table, faults: RowFaults) -> Columns | None:
         found = table.find(name)
         return np.zeros(table.rows) if found is None else table.numbers(found, faults, missing_is)
 
-    amt, rate = column("AMT"), column("RATE")
+    amt, rate, ss = column("AMT"), column("RATE"), column("SS")
     dosed = ((amt != 0) | (rate != 0)).astype(np.float64)
     evid = dosed if table.find("EVID") is None else column("EVID")
     found = table.find("CMT")
@@ -64,6 +70,11 @@ def read_columns(table: Table, faults: RowFaults) -> Columns | None:
     for i, name in enumerate(numeric):
         if name is None:
             faults.add(i + 1, "ID", "is missing", "a number or name")
+    gives = np.isin(evid, (1, 4))
+    _missing_doses(table, gives & (ss == 0), faults)
+    for row in np.flatnonzero(gives | (evid == 2)).tolist():
+        if found is not None and _is_nan(table.cells[found][row]):
+            faults.add(row + 1, "CMT", "is NaN", "a compartment", "write '.' for the first one")
     return Columns(
         numeric,
         column("TIME", None),
@@ -73,9 +84,24 @@ def read_columns(table: Table, faults: RowFaults) -> Columns | None:
         rate,
         column("II"),
         column("ADDL"),
-        column("SS"),
+        ss,
         np.zeros(table.rows, dtype=np.int64),
     )
+
+
+def _missing_doses(table: Table, gives: NDArray[np.bool_], faults: RowFaults) -> None:
+    """Note doses (not of steady state, where a constant infusion has none) without an amount; 0 is one."""
+    found = table.find("AMT")
+    if found is None and gives.any():
+        hint = near("AMT", table.names) or "EVID 1 and 4 give doses"
+        faults.add(0, "AMT", "no such column", f"the table has {', '.join(table.names)}", hint)
+    elif found is not None:
+        for i in np.flatnonzero(gives & table.blank(found)):
+            faults.add(int(i) + 1, "AMT", "is missing on a dose", "an amount", "write 0 for a dose of nothing")
+
+
+def _is_nan(cell: Any) -> bool:
+    return (isinstance(cell, float) and math.isnan(cell)) or str(cell).strip().lower() == "nan"
 
 
 def _identity(cell: Any) -> Any:
@@ -139,6 +165,8 @@ def check_records(
     last: dict[Any, tuple[float, int]] = {}
     for i in range(len(c.id)):
         row, evid = i + 1, c.evid[i]
+        if math.isnan(evid):
+            continue
         if evid not in (0, 1, 2, 3, 4):
             faults.add(
                 row, "EVID", f"is {evid:g}", "0 (observation), 1 (dose), 2 (other), 3 (reset) or 4 (reset and dose)"
@@ -149,7 +177,8 @@ def check_records(
             found = f"TIME {c.time[i]:g} comes after {before[0]:g} (row {before[1]}) for ID {c.id[i]}"
             cure = "sort by ID, TIME; time may go back only at EVID 3 or 4"
             faults.add(row, "TIME", found, "", cure)
-        last[c.id[i]] = (float(c.time[i]), row)
+        if not math.isnan(c.time[i]):
+            last[c.id[i]] = (float(c.time[i]), row)
         if evid in (1, 4):
             _check_dose(c, i, faults)
             _find_entry(c, i, entries, numbers, place, faults)
@@ -159,7 +188,7 @@ def check_records(
         else:
             for name in _DOSE_ITEMS:
                 value = getattr(c, name.lower())[i]
-                if value != 0:
+                if abs(value) > 0:
                     cure = f"set EVID to 1 for a dose, or {name} to 0"
                     faults.add(row, name, f"is {value:g} on {_KIND[int(evid)]}", "0", cure, kind=f"on {evid}")
             _find_switch(c, i, entries, numbers, faults)
@@ -177,14 +206,16 @@ def _check_dose(c: Columns, i: int, faults: RowFaults) -> None:
         )
     if ii < 0:
         faults.add(row, "II", f"is {ii:g}", "an interval not below 0")
-    if addl < 0 or addl != int(addl):
+    if addl < 0 or addl % 1 > 0:
         cure = "doses before the record need records of their own" if addl < 0 else ""
         faults.add(row, "ADDL", f"is {addl:g}", "a whole number not below 0", cure)
+    if math.isnan(ss):
+        return
     if ss not in (0, 1, 2):
         faults.add(row, "SS", f"is {ss:g}", "0 (none), 1 (steady state) or 2 (steady state added to what is there)")
         return
     constant = ss > 0 and amt == 0
-    if rate != 0 and amt == 0 and not constant:
+    if abs(rate) > 0 and amt == 0 and not constant:
         faults.add(row, "RATE", f"is {rate:g} with AMT 0", "an amount, or SS=1 for a constant infusion")
     if constant and rate == MODELLED_DURATION:
         faults.add(row, "RATE", "is -2 for a constant infusion", "a rate above 0, or -1")
@@ -196,7 +227,7 @@ def _check_dose(c: Columns, i: int, faults: RowFaults) -> None:
         faults.add(row, "II", f"is 0 with SS={ss:g}", "the interval of the doses", "give II above 0")
     if addl > 0 and ii == 0:
         faults.add(row, "II", f"is 0 with ADDL={addl:g}", "the interval between the doses", "give II above 0")
-    if ii > 0 and not addl and not ss:
+    if ii > 0 and addl == 0 and ss == 0:
         faults.add(
             row, "II", f"is {ii:g} without ADDL or SS", "0, or ADDL or SS", "set ADDL to how many more doses follow"
         )
@@ -245,7 +276,8 @@ def _find_switch(
         return  # which compartment is observed makes no difference: all are reported
     bare: int | str = cmt.lstrip("-") if isinstance(cmt, str) else abs(cmt)
     if bare not in numbers:
-        _unknown(row, cmt, numbers, faults)
+        known = [str(n) for n in numbers]
+        faults.add(row, "CMT", f"is {cmt}", f"one of {', '.join(known)}, with - to turn off", near(str(bare), known))
         return
     state = entries[numbers[bare]].state
     c.switch[i] = -(state + 1) if off else state + 1

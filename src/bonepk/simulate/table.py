@@ -77,6 +77,10 @@ class Table:
         same = [n for n in self.names if n.lower() == name.lower()]
         return same[0] if len(same) == 1 else None
 
+    def blank(self, name: str) -> NDArray[np.bool_]:
+        """Return which cells of a column (as `find` returned it) are missing, shape (rows,)."""
+        return np.array([_number(cell) is None for cell in self.cells[name]], dtype=bool)
+
     def numbers(self, name: str, faults: RowFaults, missing: float | None = 0.0) -> F8:
         """Return a column as numbers.
 
@@ -92,8 +96,9 @@ class Table:
         Returns
         -------
         ndarray, shape (rows,)
+            With nan for a cell that got a fault, so that nothing else is said about it.
         """
-        out = np.zeros(self.rows)
+        out = np.full(self.rows, math.nan)
         for i, cell in enumerate(self.cells[name]):
             value = _number(cell)
             if value is None:
@@ -140,7 +145,8 @@ def read_table(source: Any, ignore: str = "#") -> Table:
     source : str, path, mapping of columns, or data frame
         A file has comma-separated columns and one header line.
     ignore : str
-        Lines of a file that begin with this are skipped.
+        Lines of a file that begin with this are skipped; ``"@"`` skips, as in NONMEM, every line
+        after the header that begins with a letter or @.
 
     Returns
     -------
@@ -179,10 +185,15 @@ def _read_file(path: Path, ignore: str) -> Table:
     except UnicodeDecodeError:
         raise DataError(Fault(str(path), "is no text in UTF-8", "a comma-separated file")) from None
     lines = [line for line in text.splitlines() if line.strip() and not (ignore and line.startswith(ignore))]
+    if ignore == "@":
+        lines = lines[:1] + [line for line in lines[1:] if not line.strip()[0].isalpha()]
     rows = list(csv.reader(lines))
     if len(rows) < 2:
         raise DataError(Fault(str(path), "has no rows", "a header line and one line a record"))
     names = [name.strip() for name in rows[0]]
+    if len(names) == 1 and len(names[0].replace(";", " ").split()) > 1:
+        cure = "separate the cells of every line by commas"
+        raise DataError(Fault(str(path), f"one column, '{names[0]}'", "comma-separated columns", cure))
     twice = sorted({n for n in names if names.count(n) > 1})
     if twice:
         raise DataError(Fault(str(path), f"column '{twice[0]}' appears twice", "columns with different names"))
