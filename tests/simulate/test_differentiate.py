@@ -156,6 +156,10 @@ def test_a_lag_or_amount_of_nothing_still_has_derivatives(one):
     np.testing.assert_allclose(got["d_amount"].values, np.array([0 * gone, 10 * gone, 0 * gone]).T, rtol=1e-5)
     got = bp.differentiate(one, bp.dose("bolus", 10.0), by=["L"], times=t, parameters={"L": 0, "F": 1}, rtol=1e-11)
     np.testing.assert_allclose(got["d_amount"].values[:, 0], 3 * gone, rtol=1e-8)
+    # no amount at all, but a rate it would have
+    got = bp.differentiate(one, bp.dose("timed", 10.0), by=["F"], times=t, parameters={"F": 0, "L": 0})
+    full = bp.differentiate(one, bp.dose("timed", 10.0), by=["F"], times=t, parameters={"F": 1, "L": 0})
+    np.testing.assert_allclose(got["d_amount"], full["d_amount"], rtol=1e-4)
     # an infusion shorter and shorter: half its length is a delay
     got = bp.differentiate(one, bp.dose("timed", 10.0), by=["D"], times=t, parameters={"D": 0, "F": 1, "L": 0})
     np.testing.assert_allclose(got["d_amount"].values[:, 0], 1.5 * gone, rtol=1e-6)

@@ -112,8 +112,8 @@ def differentiate(
     -----
     Where a dose, switch or end of an infusion meets a stored time, the derivative by its time is the one of the
     side on which the order stays as it is: a plan's dose moves later, so that the stored value stays the one
-    before it; an infusion's end moves earlier. Steps follow the run: where it is at rest (a dose of 0), give a `max_step`
-    that suits what would happen.
+    before it; an infusion's end moves earlier. Steps follow the run: where it is at rest (a dose of 0), give
+    a `max_step` that suits what would happen.
     """
     plan = plan if plan is not None else Plan()
     values = overrides_of(model, parameters, inputs)

@@ -127,10 +127,11 @@ class _Scheduler:
     def enter(self, dose: _Dose) -> None:
         """Give a dose now, its lag being over."""
         self.turn_on(dose.state)
-        if not dose.rate:
+        if not dose.duration:
             if dose.amount or np.any(slope_of(dose.amount)):
-                self.op(Kind.ADD, dose.state, dose.amount)
-        elif dose.duration > 0:
+                # a duration of 0 may have derivatives: half of it is a delay
+                self.ops.append(Op(self.now + dose.duration / 2, Kind.ADD, dose.state, dose.amount))
+        elif dose.rate or np.any(slope_of(dose.rate)):
             self.run(dose, self.now + dose.duration)
             self.set_rate(dose.state)
 
@@ -258,7 +259,7 @@ def _pattern(period: float, dose: _Dose, slack: float) -> Pattern:
     phase = dose.lag % period
     if period - phase <= slack or phase <= slack:
         phase = placed(0.0, phase)
-    if not dose.rate:
+    if not dose.duration:
         return Pattern(period, ((phase, int(Kind.ADD), dose.state, dose.amount),))
     whole, rest = divmod(dose.duration, period)
     if period - rest <= slack:
