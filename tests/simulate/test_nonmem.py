@@ -297,3 +297,35 @@ def test_an_unknown_unit_of_time_is_a_fault_among_others(marker):
     text = faults_of(change("AMT", 1, -5), marker, time_unit="fortnight")
     assert "data time_unit: 'fortnight' is not known; second, minute, hour" in text
     assert "data row 1 AMT: is -5" in text
+
+
+def test_cells_of_any_kind_give_faults_and_no_other_errors(marker):
+    import pandas as pd
+
+    frame = pd.DataFrame(GOOD)
+    whole = frame.assign(CMT=pd.array([1, None, 2, 2, 2], dtype="Int64"))
+    assert bp.simulate_records(bp.read_nonmem(whole, marker, cmt=["sc", "iv"])).sizes["record"] == 3
+    no_route = frame.assign(CMT=pd.array([None, 1, 2, 2, 2], dtype="Int64"))
+    assert "data row 1 CMT: is NaN" in faults_of(no_route, marker)
+    assert "data row 1 ID: is missing" in faults_of(
+        frame.assign(ID=pd.array([None, 1, 1, 2, 2], dtype="Int64")), marker
+    )
+    assert "data row 1 TIME: is '2020-01-01 00:00:00'; a number" in faults_of(
+        frame.assign(TIME=pd.to_datetime(["2020-01-01"] * 5)), marker
+    )
+    assert "data row 1 CMT: is [1]; one of 1, sc" in faults_of(change("CMT", 1, [1]), marker)
+    assert "data row 1 AMT: is inf; a finite number" in faults_of(change("AMT", 1, 10**400), marker)
+    assert "data: column 'AMT' appears twice" in faults_of(pd.concat([frame, frame[["AMT"]]], axis=1), marker)
+
+
+def test_values_for_an_id_that_is_not_there(marker):
+    runs = bp.read_nonmem(GOOD, marker, cmt=["sc", "iv"])
+    with pytest.raises(NotFoundError, match="parameters: ID 7; an ID of the data set"):
+        bp.simulate_records(runs, parameters={7: {"k_elimination": 0.1}})
+    with pytest.raises(NotFoundError, match="values by name beside values by ID"):
+        bp.simulate_records(runs, parameters={1: {"k_elimination": 0.1}, "k_elimination": 0.2})
+
+
+def test_a_rule_is_checked_without_covariates_too(marker):
+    text = faults_of(GOOD, marker, covariate_rules="nocbb")
+    assert "covariate_rules: 'nocbb'; one of locf, nocb, linear; did you mean 'nocb'" in text

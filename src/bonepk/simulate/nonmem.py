@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from bonepk.engine.integrate import integrate_many
 from bonepk.engine.timeline import Timeline
-from bonepk.errors import DataError, Fault, RegimenError, near
+from bonepk.errors import DataError, Fault, NotFoundError, RegimenError, near
 from bonepk.model.system import System
 from bonepk.simulate.calendar import per_day
 from bonepk.simulate.compartments import compartments, dose_factors
@@ -174,6 +174,8 @@ def _rules(table: Table, system: System, asked: Mapping[str, str] | str, faults:
                 faults.add(0, f"covariate '{name}'", "is no input of the model", "", near(name, system.input_names))
             elif name not in found:
                 faults.add(0, f"covariate '{name}'", "is no column of the table", "", near(name, table.names))
+    if isinstance(asked, str) and not found and asked not in RULES:
+        faults.add(0, "covariate_rules", f"'{asked}'", f"one of {', '.join(RULES)}", near(asked, RULES))
     for name, rule in rules.items():
         if rule not in RULES:
             faults.add(0, f"covariate '{name}'", f"rule '{rule}'", f"one of {', '.join(RULES)}", near(rule, RULES))
@@ -263,10 +265,13 @@ def simulate_records(
     ------
     SolverError
         If an integration stops early; the message names the subject.
+    NotFoundError
+        If a parameter, or an ID that `parameters` gives values for, does not exist.
     """
     import xarray as xr
 
     system = runs.system
+    _check_ids(parameters, [subject.id for subject in runs.subjects])
     linear = tuple(n for n, rule in runs.rules.items() if rule == "linear")
     compiled = compiled_for(system, linear, backend)
     vectors, timelines = [], []
@@ -310,6 +315,21 @@ def simulate_records(
         "rtol": rtol,
     }
     return xr.Dataset(columns, coords=coords, attrs=attributes(system, about))
+
+
+def _check_ids(parameters: Mapping[Any, Any] | None, ids: Sequence[Any]) -> None:
+    """Raise NotFoundError for values given to individuals who are not there."""
+    given = [key for key, value in (parameters or {}).items() if isinstance(value, Mapping)]
+    known = [str(name) for name in ids]
+    faults = [
+        Fault("parameters", f"ID {key}", "an ID of the data set", near(str(key), known))
+        for key in given
+        if key not in ids
+    ]
+    if given and len(given) < len(parameters or {}):
+        faults.append(Fault("parameters", "values by name beside values by ID", "the one or the other"))
+    if faults:
+        raise NotFoundError(faults)
 
 
 def own_values(

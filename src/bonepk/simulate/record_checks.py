@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from bonepk.errors import near
 from bonepk.simulate.entries import Entry
 from bonepk.simulate.events import MODELLED_DURATION, MODELLED_RATE
-from bonepk.simulate.table import RowFaults, Table
+from bonepk.simulate.table import RowFaults, Table, is_nan
 
 __all__ = ["Columns", "check_records", "read_columns"]
 
@@ -73,7 +73,7 @@ def read_columns(table: Table, faults: RowFaults) -> Columns | None:
     gives = np.isin(evid, (1, 4))
     _missing_doses(table, gives & (ss == 0), faults)
     for row in np.flatnonzero(gives | (evid == 2)).tolist():
-        if found is not None and _is_nan(table.cells[found][row]):
+        if found is not None and is_nan(table.cells[found][row]):
             faults.add(row + 1, "CMT", "is NaN", "a compartment", "write '.' for the first one")
     return Columns(
         numeric,
@@ -100,10 +100,6 @@ def _missing_doses(table: Table, gives: NDArray[np.bool_], faults: RowFaults) ->
             faults.add(int(i) + 1, "AMT", "is missing on a dose", "an amount", "write 0 for a dose of nothing")
 
 
-def _is_nan(cell: Any) -> bool:
-    return (isinstance(cell, float) and math.isnan(cell)) or str(cell).strip().lower() == "nan"
-
-
 def _identity(cell: Any) -> Any:
     if isinstance(cell, str):
         text = cell.strip()
@@ -113,11 +109,11 @@ def _identity(cell: Any) -> Any:
             cell = float(text)
         except ValueError:
             return text
+    if is_nan(cell):
+        return None
     if isinstance(cell, float):
-        if np.isnan(cell):
-            return None
         return int(cell) if cell.is_integer() else cell
-    return cell
+    return cell if isinstance(cell, Hashable) else str(cell)
 
 
 def _compartment(cell: Any) -> int | str | None:
@@ -130,9 +126,12 @@ def _compartment(cell: Any) -> int | str | None:
             cell = float(text)
         except ValueError:
             return text
-    if cell is None or (isinstance(cell, float) and np.isnan(cell)):
+    if cell is None or is_nan(cell):
         return None
-    number = float(cell)
+    try:
+        number = float(cell)
+    except (TypeError, ValueError, OverflowError):
+        return str(cell)
     return int(number) if number.is_integer() else str(cell)
 
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from bonepk.errors import DataError, Fault
 
-__all__ = ["RowFaults", "Table", "read_table"]
+__all__ = ["RowFaults", "Table", "is_nan", "read_table"]
 
 F8 = NDArray[np.float64]
 
@@ -108,7 +108,7 @@ class Table:
                 else:
                     out[i] = missing
             elif math.isnan(value):
-                found = "is NaN" if not isinstance(cell, str) or cell.strip().lower() == "nan" else f"is '{cell}'"
+                found = "is NaN" if is_nan(cell) else f"is '{cell}'"
                 faults.add(
                     i + 1, name, found, "a number", "write '.' for a missing value" if missing is not None else ""
                 )
@@ -117,6 +117,11 @@ class Table:
             else:
                 out[i] = value
         return out
+
+
+def is_nan(cell: Any) -> bool:
+    """Whether a cell is a missing value of NumPy or pandas, or says so in words."""
+    return (isinstance(cell, float) and math.isnan(cell)) or str(cell).strip().lower() in ("nan", "<na>", "nat")
 
 
 def _number(cell: Any) -> float | None:
@@ -135,6 +140,8 @@ def _number(cell: Any) -> float | None:
         return float(cell)
     except (TypeError, ValueError):
         return math.nan
+    except OverflowError:
+        return math.inf
 
 
 def read_table(source: Any, ignore: str = "#") -> Table:
@@ -160,6 +167,7 @@ def read_table(source: Any, ignore: str = "#") -> Table:
     if isinstance(source, (str, Path)):
         return _read_file(Path(source), ignore)
     if hasattr(source, "columns") and hasattr(source, "__getitem__"):
+        _alone([str(name) for name in source.columns], "data")
         cells = {str(name): _listed(source[name]) for name in source.columns}
     elif isinstance(source, Mapping):
         cells = {str(name): _listed(column) for name, column in source.items()}
@@ -175,6 +183,13 @@ def _listed(column: Any) -> list[Any]:
     if isinstance(column, (str, bytes)) or not hasattr(column, "__len__"):
         return [column]
     return list(column.tolist() if hasattr(column, "tolist") else column)
+
+
+def _alone(names: Sequence[str], place: str) -> None:
+    """Raise DataError if two columns have the same name."""
+    twice = sorted({n for n in names if names.count(n) > 1})
+    if twice:
+        raise DataError(Fault(place, f"column '{twice[0]}' appears twice", "columns with different names"))
 
 
 def _read_file(path: Path, ignore: str) -> Table:
@@ -194,9 +209,7 @@ def _read_file(path: Path, ignore: str) -> Table:
     if len(names) == 1 and len(names[0].replace(";", " ").split()) > 1:
         cure = "separate the cells of every line by commas"
         raise DataError(Fault(str(path), f"one column, '{names[0]}'", "comma-separated columns", cure))
-    twice = sorted({n for n in names if names.count(n) > 1})
-    if twice:
-        raise DataError(Fault(str(path), f"column '{twice[0]}' appears twice", "columns with different names"))
+    _alone(names, str(path))
     uneven = [
         Fault(f"data row {i}", f"{len(row)} cells", f"{len(names)} as in the header")
         for i, row in enumerate(rows[1:], 1)
