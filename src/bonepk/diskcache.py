@@ -65,9 +65,9 @@ def write(kind: str, key: str, content: bytes) -> bool:
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(_MAGIC + hashlib.sha256(content).digest() + content)
-            os.replace(temporary, folder / kind / key)
+            Path(temporary).replace(folder / kind / key)
         except BaseException:
-            os.unlink(temporary)
+            Path(temporary).unlink()
             raise
     except OSError:
         return False

@@ -266,12 +266,7 @@ def test_fault_of_a_composition(folder, file, change, message):
     assert hits, texts
     assert len(texts) <= 2, texts  # a lost flux leaves its state without one
     assert hits[0].startswith(f"{file}:")
-    if (
-        "cycle" not in message
-        and "never" not in message
-        and "rate; keep" not in message
-        and "elsewhere" not in message
-    ):
+    if "cycle" not in message and "never" not in message and "rate; keep" not in message and "elsewhere" not in message:
         assert hits[0].startswith(f"{file}:{line} ")
 
 

@@ -4,7 +4,7 @@ The state just before a dose that repeats every ``T`` is a fixed point of the pe
 It is found by Newton on ``P(y) - y`` with the map's derivative by differences: one step for a
 linear system however long its half-life, where iterating the map would need thousands of
 periods. A constant infusion is Newton on ``f(y) + r = 0``. Where Newton does not settle, the map
-is iterated (or time runs) instead, and what does not settle either is an error naming the state.
+is followed for longer (or time runs) and Newton tried again; what never settles is an error naming the state.
 The certificate is the length of the next Newton step relative to the size of the state, that is the
 error itself and not the change over a period, which a long half-life makes small anywhere; for a
 constant infusion it is the largest net flow relative to turnover.
@@ -27,7 +27,7 @@ __all__ = ["SteadyState", "constant_state", "periodic_state", "resolve"]
 
 F8 = NDArray[np.float64]
 
-_WARM_UP = 3
+_WARM_UP = (3, 25, 50, 100, 200)  # periods followed before each trial of Newton
 _NEWTON = 25
 _NOISE = 1e-6  # an error below this that shrinks no more is the integrator's own
 _NEUTRAL = 1e-8  # a direction in which a period takes away less than this part is not eliminated
@@ -73,12 +73,20 @@ def periodic_state(field: Field, pattern: Pattern, y0: F8, tolerance: float) -> 
     SolverError
         If there is no steady state, or it is not found.
     """
-    y = np.where(field.off, 0.0, y0)
-    size = np.zeros_like(y)
-    for _ in range(_WARM_UP):  # sizes of the states, and a start in the region of the answer
-        y, size = _period(field, pattern, y)
+    y, count = np.where(field.off, 0.0, y0), 0
+    for periods in _WARM_UP:  # a start in the region of the answer
+        for _ in range(periods):
+            y, _ = _period(field, pattern, y)
+        found, y, count = _newton(field, pattern, y, tolerance, count + periods)
+        if found is not None:
+            return found
+    return _iterate(field, pattern, y, tolerance, count)
+
+
+def _newton(field: Field, pattern: Pattern, y: F8, tolerance: float, count: int) -> tuple[SteadyState | None, F8, int]:
+    """Newton on the period map from a state; where it gets to and the periods computed, if it does not settle."""
     after, size = _period(field, pattern, y)
-    count = _WARM_UP + 1
+    count += 1
     live = np.flatnonzero(size > 0)  # what nothing has reached by now stays exactly 0
     usual = size  # a step that goes a million times beyond it runs away from saturated elimination
     matrix: F8 | None = None
@@ -95,7 +103,7 @@ def periodic_state(field: Field, pattern: Pattern, y0: F8, tolerance: float) -> 
         if error <= tolerance or (error <= _NOISE and error > 0.5 * last):
             y = y.copy()
             y[live] += step
-            return SteadyState(y, error, count)
+            return SteadyState(y, error, count), y, count
         last = error
         found = _shorter(field, pattern, y, after, size, live, step, usual * _FAR)
         if found is not None:
@@ -107,7 +115,7 @@ def periodic_state(field: Field, pattern: Pattern, y0: F8, tolerance: float) -> 
             break
         else:
             matrix = None
-    return _iterate(field, pattern, y, tolerance, count)
+    return None, y, count
 
 
 def _shorter(
