@@ -384,7 +384,7 @@ def test_an_additional_dose_at_several_records_takes_the_line_up_to_the_first(by
 @pytest.mark.parametrize("interval", [0.05, 0.1, 0.5])
 def test_steady_state_of_short_intervals_with_a_slow_response_far_from_its_start(interval, run):
     turnover = bp.load(MODELS / "turnover.toml")  # the infusion never stops: 400 mg/h, 100 mg/L at CL 4 L/h
-    data = table((0, 1, 400 * interval, 2, 400, interval, 0, 1), observe=[0.0])
+    data = table((0, 1, 400 * interval, 3, 400, interval, 0, 1), observe=[0.0])
     result = run(turnover, data, cmt=turnover.state_names)
     same(result["CP"], [100])
     same(result["response"], [10 / 0.12 * 0.4 / 100.4])

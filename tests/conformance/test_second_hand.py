@@ -36,7 +36,7 @@ RECORDS, EXPECTED = by_scenario("records.csv"), by_scenario("expected.csv")
 
 
 def test_every_scenario_has_records_and_values():
-    assert len(SCENARIOS) == len(RECORDS) == len(EXPECTED) == 56
+    assert len(SCENARIOS) == len(RECORDS) == len(EXPECTED) == 58
 
 
 @pytest.mark.parametrize("engine", ["scipy", "native"])
