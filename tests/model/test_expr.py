@@ -149,3 +149,13 @@ def test_threads_make_one_node_of_one_expression():
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(build, range(8)))
     assert all(ids == found[0] for ids in found)
+
+
+@pytest.mark.parametrize("op", ["lt", "le", "gt", "ge", "eq", "ne", "and", "or"])
+@pytest.mark.parametrize("y", [1.0, np.array([1.0, 3.0]), 1.0 + 1e-20j])
+def test_truth_is_a_number_of_full_precision(op, y):
+    """NumPy's own exp of a boolean has half precision, and a boolean has no minus."""
+    truth = call(op, sym("x"), sym("y"))
+    up, down = evaluate([call("exp", truth), -truth], {"x": 2.0, "y": y})
+    assert set(np.ravel(up)) <= {1.0, np.e}
+    assert set(np.ravel(down)) <= {0.0, -1.0}

@@ -104,6 +104,7 @@ def _source(roots: Sequence[Expr]) -> str:
                 text = f"-{args[0]}"
             else:
                 text = f"f_{node.op}({', '.join(args)})"
+                text = f"number({text})" if node.op in ("and", "or", "not") else text
             name[id(node)] = f"v{len(lines)}"
             lines.append(f"    {name[id(node)]} = {text}")
     lines.append(f"    return [{', '.join(name[id(r)] for r in roots)}]")

@@ -82,6 +82,11 @@ def _re(x: Any) -> Any:
     return np.real(x)
 
 
+def _number(truth: Any) -> Any:
+    """Truth values as 1.0 and 0.0: NumPy's exp of a boolean has half precision, and it has no minus."""
+    return np.multiply(truth, 1.0)
+
+
 # complex-safe (for complex-step checks): comparisons look at the real part
 ARRAY: dict[str, Callable[..., Any]] = {
     "add": np.add,
@@ -90,15 +95,15 @@ ARRAY: dict[str, Callable[..., Any]] = {
     "div": np.divide,
     "pow": np.power,
     "neg": np.negative,
-    "lt": lambda a, b: _re(a) < _re(b),
-    "le": lambda a, b: _re(a) <= _re(b),
-    "gt": lambda a, b: _re(a) > _re(b),
-    "ge": lambda a, b: _re(a) >= _re(b),
-    "eq": lambda a, b: _re(a) == _re(b),
-    "ne": lambda a, b: _re(a) != _re(b),
-    "and": lambda a, b: np.logical_and(_re(a), _re(b)),
-    "or": lambda a, b: np.logical_or(_re(a), _re(b)),
-    "not": lambda a: np.logical_not(_re(a)),
+    "lt": lambda a, b: _number(_re(a) < _re(b)),
+    "le": lambda a, b: _number(_re(a) <= _re(b)),
+    "gt": lambda a, b: _number(_re(a) > _re(b)),
+    "ge": lambda a, b: _number(_re(a) >= _re(b)),
+    "eq": lambda a, b: _number(_re(a) == _re(b)),
+    "ne": lambda a, b: _number(_re(a) != _re(b)),
+    "and": lambda a, b: _number(np.logical_and(_re(a), _re(b))),
+    "or": lambda a, b: _number(np.logical_or(_re(a), _re(b))),
+    "not": lambda a: _number(np.logical_not(_re(a))),
     "exp": np.exp,
     "log": np.log,
     "log1p": np.log1p,
