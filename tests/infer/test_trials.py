@@ -7,7 +7,7 @@ import pytest
 
 from bonepk.errors import DataError
 from bonepk.infer import Effect, ErrorModel, Free, Problem, calibrate, leave_out, predict
-from bonepk.infer.trials import ENTRY, Trials, family_of
+from bonepk.infer.trials import ENTRY, Trials
 from bonepk.study import predict_trial
 
 NAMES = ("freedom", "horizon-pft", "zebra")
@@ -52,12 +52,6 @@ def test_errors_of_rows_come_from_the_publication(trials):
     recalled = rows["denosumab - placebo bmd_lumbar_spine difference month 36"]
     assert recalled.weight == 0.25
     assert recalled.versus == "placebo"
-
-
-def test_families():
-    assert family_of("bmd_total_hip") == "bmd"
-    assert family_of("serum_ntx") == "ntx"
-    assert family_of("bmd_total_hip", "versus_premenopausal") == "bmd_between"
 
 
 def test_pickled_trials_predict_the_same(trials):

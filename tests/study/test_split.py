@@ -49,6 +49,9 @@ def test_exception_changes_single_rows():
         ('trial = "zo-fast"', 'trial = "zofast"', "unknown trial 'zofast'; did you mean 'zo-fast'?"),
         ('why = "two numbers"', "", "no 'why'"),
         ('zo-fast = "fitted"', "zo-fast = 1", "found 1; expected text in quotes"),
+        ('rules = ["one"]', 'held_out = ["zfast"]', "'zfast' is held out, but does not stand under [prediction]; did you"),
+        ('rules = ["one"]', 'held_out = ["zo-fast"]', "'zo-fast' is held out, but does not stand under [prediction]"),
+        ("month = 12", 'month = 12\nendpoint = "bmdd"', "unknown endpoint 'bmdd'; did you mean 'bmd'?"),
     ],
 )
 def test_fault_of_the_split_is_located(old, new, said):
@@ -81,6 +84,19 @@ def test_shared_women_may_not_be_fitted_and_predicted():
 
 def test_shipped_split_fits_every_shipped_trial():
     check_split(read_split(), {n: load_trial(n) for n in trial_names()})
+
+
+def test_an_exception_may_name_a_family():
+    split = read_split(GOOD.replace("month = 12", 'endpoint = "bmd"\nmonth = 12'), file="s.toml")
+    trial = load_trial("zo-fast")
+    moved = [r for r in trial.rows if split.of("zo-fast", r) == "not_used"]
+    assert moved
+    assert all(r.endpoint.startswith("bmd_") and r.month == 12 for r in moved)
+
+
+def test_trials_held_out_by_rule():
+    split = read_split()
+    assert set(split.held_out) == {"abcsg-18", "z-fast", "e-zo-fast", "ibis-ii", "sabre", "arbi", "abcsg-12"}
 
 
 @pytest.mark.parametrize("name", ["abcsg-18", "z-fast", "e-zo-fast", "ibis-ii", "sabre", "arbi", "abcsg-12"])

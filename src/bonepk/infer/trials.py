@@ -19,13 +19,13 @@ from bonepk.infer.runs import Runner
 from bonepk.model import System, load
 from bonepk.simulate.endpoints import months_to_times
 from bonepk.study.arms import YEARS, check_arms, cohorts, drugs_of
-from bonepk.study.endpoints import ENDPOINTS, KINDS
+from bonepk.study.endpoints import ENDPOINTS, KINDS, family_of
 from bonepk.study.evidence import Arm, Trial, load_trial, trial_names
 from bonepk.study.evidence import Row as Published
 from bonepk.study.predict import ArmRun, express
 from bonepk.study.split import read_split
 
-__all__ = ["TYPICAL", "Trials", "family_of"]
+__all__ = ["TYPICAL", "Trials"]
 
 FloatArray = NDArray[np.float64]
 
@@ -44,16 +44,6 @@ TYPICAL: Mapping[str, float] = {
 """Standard deviation between women by family, for rows whose publication states no spread, in percent."""
 
 _SMALL = 40  # women assumed in an arm whose number is not known
-
-
-def family_of(endpoint: str, kind: str = "percent_change") -> str:
-    """Rows of one family share a model error: every BMD site, NTX in urine and serum, else the endpoint itself.
-
-    A level against that of other, premenopausal women is a family of its own (``bmd_between``): it carries the
-    difference between two groups of women, many times what one woman changes.
-    """
-    family = "bmd" if endpoint.startswith("bmd_") else "ntx" if endpoint == "serum_ntx" else endpoint
-    return f"{family}_between" if kind == "versus_premenopausal" else family
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["ENDPOINTS", "KINDS", "Endpoint", "Kind"]
+__all__ = ["ENDPOINTS", "KINDS", "Endpoint", "Kind", "family_of"]
 
 
 @dataclass(frozen=True)
@@ -100,3 +100,13 @@ ENDPOINTS: dict[str, Endpoint] = {e.name: e for e in _ENDPOINTS}
 
 KINDS: dict[str, Kind] = {k.name: k for k in _KINDS}
 """Known kinds of number by name."""
+
+
+def family_of(endpoint: str, kind: str = "percent_change") -> str:
+    """Rows of one family share a model error: every BMD site, NTX in urine and serum, else the endpoint itself.
+
+    A level against that of other, premenopausal women is a family of its own (``bmd_between``): it carries the
+    difference between two groups of women, many times what one woman changes.
+    """
+    family = "bmd" if endpoint.startswith("bmd_") else "ntx" if endpoint == "serum_ntx" else endpoint
+    return f"{family}_between" if kind == "versus_premenopausal" else family

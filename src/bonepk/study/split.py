@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bonepk.errors import DataError, Faults, near
 from bonepk.model.toml_lines import Lines, read_toml
-from bonepk.study.endpoints import ENDPOINTS
+from bonepk.study.choice import RowChoice, choice_fields
 from bonepk.study.evidence import Row, Trial, evidence_folder
 from bonepk.study.fields import Fields
 
@@ -18,34 +18,20 @@ USES = ("calibration", "prediction", "not_used")
 """What a trial may be used for."""
 
 
-@dataclass(frozen=True)
-class RowUse:
-    """Rows of a trial that are used otherwise than the trial: those that match every given field."""
+@dataclass(frozen=True, kw_only=True)
+class RowUse(RowChoice):
+    """Rows of a trial that are used otherwise than the trial."""
 
-    trial: str
     use: str
     why: str
-    endpoint: str = ""
-    arm: str = ""
-    month: float | None = None
-    confidence: str = ""
-
-    def holds_for(self, trial: str, row: Row) -> bool:
-        """Whether a row of a trial is meant."""
-        return (
-            trial == self.trial
-            and self.endpoint in {"", row.endpoint}
-            and self.arm in {"", row.arm}
-            and self.month in {None, row.month}
-            and self.confidence in {"", row.confidence}
-        )
 
 
 @dataclass(frozen=True)
 class Split:
     """The split as read.
 
-    `why` says for each trial why it is where it is; `left_out` names published sources that are not encoded at all.
+    `why` says for each trial why it is where it is; `held_out` names the predicted trials that a rule fixed before any
+    fit; `left_out` names published sources that are not encoded at all.
     """
 
     use: Mapping[str, str]
@@ -53,6 +39,7 @@ class Split:
     exceptions: tuple[RowUse, ...] = ()
     rules: tuple[str, ...] = ()
     left_out: Mapping[str, str] = field(default_factory=dict)
+    held_out: tuple[str, ...] = ()
     lines: Lines | None = field(default=None, compare=False, repr=False)
 
     def of(self, trial: str, row: Row) -> str:
@@ -91,24 +78,20 @@ def read_split(source: str | Path | None = None, *, file: str | None = None) -> 
             use[trial], why[trial] = section, table.text(trial, required=True)
     exceptions = []
     for one in top.tables("rows"):
-        exceptions.append(
-            RowUse(
-                trial=one.choice("trial", use, "trial", required=True),
-                use=one.choice("use", USES, "use", required=True),
-                why=one.text("why", required=True),
-                endpoint=one.choice("endpoint", ENDPOINTS, "endpoint"),
-                arm=one.text("arm"),
-                month=one.number("month"),
-                confidence=one.choice("confidence", ("verified", "memory"), "confidence"),
-            )
-        )
+        chosen = choice_fields(one, use)
+        use_of_rows = one.choice("use", USES, "use", required=True)
+        exceptions.append(RowUse(**chosen, use=use_of_rows, why=one.text("why", required=True)))
         one.close()
     left = top.table("left_out")
     left_out = {name: left.text(name, required=True) for name in left.data}
-    rules = top.texts("rules")
+    rules, held_out = top.texts("rules"), top.texts("held_out")
+    for name in held_out:
+        if use.get(name) != "prediction":
+            cure = near(name, [n for n, u in use.items() if u == "prediction"]) or "add it under [prediction]"
+            faults.add(top.place("held_out"), f"'{name}' is held out, but does not stand under [prediction]", cure=cure)
     top.close()
     faults.raise_as(DataError)
-    return Split(use, why, tuple(exceptions), rules, left_out, lines)
+    return Split(use, why, tuple(exceptions), rules, left_out, held_out, lines)
 
 
 def check_split(split: Split, trials: Mapping[str, Trial]) -> None:
@@ -137,7 +120,7 @@ def check_split(split: Split, trials: Mapping[str, Trial]) -> None:
                 found = f"'{name}' and '{other}' share women, and one is fitted, the other predicted"
                 faults.add(lines.place((split.use[name], name)), found, cure="move one to [not_used]")
     for i, one in enumerate(split.exceptions):
-        if one.trial in trials and not any(one.holds_for(one.trial, r) for r in trials[one.trial].rows):
+        if one.trial in trials and not one.matches(trials[one.trial]):
             faults.add(
                 lines.place(("rows", i)), f"no row of '{one.trial}' matches", cure="check arm, endpoint and month"
             )
