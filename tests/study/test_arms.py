@@ -5,7 +5,7 @@ import pytest
 from bonepk.errors import RegimenError
 from bonepk.model import load
 from bonepk.study import cohorts, drugs_of, load_trial, read_trial, treatment
-from bonepk.study.arms import check_arms
+from bonepk.study.arms import check_arms, exposure
 
 TEXT = """
 [trial]
@@ -127,3 +127,25 @@ def test_unknown_input_has_near_miss(trial):
 def test_class_of_treatment(name, arm, month, group):
     trial = load_trial(name)
     assert treatment(trial, trial.arm(arm), month) == group
+
+
+@pytest.mark.parametrize(
+    ("name", "arm", "month", "given", "stopped"),
+    [
+        ("ies", "exemestane", 6, {"aromatase inhibitor", "tamoxifen"}, {"tamoxifen"}),
+        ("atac", "anastrozole", 72, {"aromatase inhibitor"}, {"aromatase inhibitor"}),
+        ("halt-bc", "denosumab", 24, {"aromatase inhibitor", "denosumab"}, set()),
+        ("grey-single", "zoledronate", 12, {"bisphosphonate"}, set()),
+        ("grey-single", "zoledronate", 36, {"bisphosphonate"}, {"bisphosphonate"}),
+        ("swan", "natural", 84, set(), set()),
+    ],
+)
+def test_what_was_given_and_what_was_stopped(name, arm, month, given, stopped):
+    trial = load_trial(name)
+    assert exposure(trial, trial.arm(arm), month) == (given, stopped)
+
+
+def test_exposure_looks_at_every_cohort(trial):
+    given, stopped = exposure(trial, trial.arm("mixed"), 6)
+    assert {"aromatase inhibitor", "tamoxifen"} <= given  # a stratum of the population had tamoxifen before entry
+    assert stopped == {"tamoxifen"}

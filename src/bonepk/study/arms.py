@@ -16,7 +16,7 @@ from bonepk.simulate.calendar import MONTH, YEAR
 from bonepk.simulate.plan import Course, Plan
 from bonepk.study.evidence import Arm, Stratum, Trial
 
-__all__ = ["Cohort", "check_arms", "cohorts", "drugs_of", "treatment"]
+__all__ = ["Cohort", "check_arms", "cohorts", "drugs_of", "exposure", "treatment"]
 
 YEARS = "years_since_fmp"
 """Parameter of the core that places day 0 on a woman's life."""
@@ -98,6 +98,36 @@ def treatment(trial: Trial, arm: Arm, month: float | None) -> str:
     """
     cohort = max(cohorts(trial, arm), key=lambda c: c.weight)
     day = (0.0 if month is None else month) * MONTH
+    now, before = _exposed(cohort, day)
+    if now:
+        return " + ".join(sorted(now))
+    if before:
+        return "after " + " + ".join(sorted(before))
+    years = cohort.parameters[YEARS] + day / YEAR
+    if years < _BEFORE:
+        return "before menopause, no drug"
+    return "menopause, no drug" if years <= _EARLY else "no drug"
+
+
+def exposure(trial: Trial, arm: Arm, month: float | None) -> tuple[frozenset[str], frozenset[str]]:
+    """Classes of treatment given by a month in any cohort of an arm, and those of them that have been stopped.
+
+    A class is stopped if a cohort was given it and is given it no longer, whatever is given instead. A drug that is
+    changed for another of its class is not.
+
+    Returns
+    -------
+    given, stopped : frozenset of str
+        Words of `treatment`: ``aromatase inhibitor``, ``denosumab``, ``ovarian suppression``.
+    """
+    day = (0.0 if month is None else month) * MONTH
+    pairs = [_exposed(cohort, day) for cohort in cohorts(trial, arm)]
+    given = frozenset(name for now, before in pairs for name in (*now, *before))
+    return given, frozenset(name for now, before in pairs for name in before - now)
+
+
+def _exposed(cohort: Cohort, day: float) -> tuple[set[str], set[str]]:
+    """Classes a cohort is given on a day, and those with a course that has ended by then."""
     now: set[str] = set()
     before: set[str] = set()
     for course in cohort.plan.courses:
@@ -107,14 +137,7 @@ def treatment(trial: Trial, arm: Arm, month: float | None) -> str:
         if part.name in {"ovarian_suppression", "oophorectomy"} and part.start <= day:
             name = "oophorectomy" if part.name == "oophorectomy" else "ovarian suppression"
             (now if part.stop >= day - 1 else before).add(name)
-    if now:
-        return " + ".join(sorted(now))
-    if before:
-        return "after " + " + ".join(sorted(before))
-    years = cohort.parameters[YEARS] + day / YEAR
-    if years < _BEFORE:
-        return "before menopause, no drug"
-    return "menopause, no drug" if years <= _EARLY else "no drug"
+    return now, before
 
 
 def _family(drug: str) -> str:
