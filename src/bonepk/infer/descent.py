@@ -13,13 +13,9 @@ from bonepk.errors import Fault, SolverError
 from bonepk.infer.journal import Journal
 from bonepk.infer.objective import Point
 
-__all__ = ["Descent", "Minimised", "Stopped", "Tolerance", "descend"]
+__all__ = ["Descent", "Minimised", "Tolerance", "descend"]
 
 FloatArray = NDArray[np.float64]
-
-
-class Stopped(Exception):  # noqa: N818 - a signal between processes, not an error
-    """The search was told to stop; its journal is complete up to here."""
 
 
 class Minimised(Protocol):
@@ -91,7 +87,7 @@ def descend(
     Parameters
     ----------
     tell : callable, optional
-        Called as ``tell(evaluations, cost)`` after each evaluation; it may raise `Stopped`.
+        Called as ``tell(evaluations, cost)`` after each evaluation; it may raise to stop.
 
     Raises
     ------

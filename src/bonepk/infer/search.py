@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import queue
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bonepk.errors import SolverError
-from bonepk.infer.descent import Descent, Stopped, Tolerance, descend
+from bonepk.infer.descent import Descent, Tolerance, descend
 from bonepk.infer.journal import Journal
 from bonepk.infer.objective import Objective
+from bonepk.infer.pool import Progress, each
 
 __all__ = ["Progress", "search", "starting_points"]
 
 FloatArray = NDArray[np.float64]
-Progress = Callable[[int, int, str], None]
 
 
 def starting_points(
@@ -83,82 +79,21 @@ def search(
     jobs = [
         (i, x, None if folder is None else folder / f"start-{i}.journal", key, tolerance) for i, x in enumerate(starts)
     ]
-    if workers == 1 or len(jobs) == 1:
-        return [_serial(objective, job, len(jobs), progress) for job in jobs]
-    return _parallel(objective, jobs, workers, progress)
+    return each(_run, objective, jobs, workers=workers, progress=progress)
 
 
 Job = tuple[int, FloatArray, Path | None, str, Tolerance | None]
 
 
-def _serial(objective: Objective, job: Job, total: int, progress: Progress | None) -> Descent | None:
-    i = job[0]
-
-    def tell(count: int, cost: float) -> None:
-        if progress is not None:
-            progress(i, total, _line(i, count, cost))
-
-    return _run(objective, job, tell)
-
-
-def _run(objective: Objective, job: Job, tell: Callable[[int, float], None]) -> Descent | None:
+def _run(objective: Objective, job: Job, tell: Callable[[str], None]) -> Descent | None:
     i, x, path, key, tolerance = job
+
+    def line(count: int, cost: float) -> None:
+        tell(f"start {i + 1}: evaluation {count}, cost {cost:.6g}")
+
     try:
-        return descend(objective, x, journal=Journal(path, key), tolerance=tolerance, tell=tell)
+        return descend(objective, x, journal=Journal(path, key), tolerance=tolerance, tell=line)
     except SolverError:
         if i == 0:  # the user's own start must work; a drawn one may lie where nothing can be solved
             raise
         return None
-
-
-def _line(i: int, count: int, cost: float) -> str:
-    return f"start {i + 1}: evaluation {count}, cost {cost:.6g}"
-
-
-_worker: dict[str, Any] = {}
-
-
-def _begin(objective: Objective, stop: Any, news: Any) -> None:
-    _worker.update(objective=objective, stop=stop, news=news)
-
-
-def _work(job: Job) -> Descent | None:
-    def tell(count: int, cost: float) -> None:
-        _worker["news"].put((job[0], count, cost))
-        if _worker["stop"].is_set():
-            raise Stopped
-
-    return _run(_worker["objective"], job, tell)
-
-
-def _parallel(
-    objective: Objective, jobs: Sequence[Job], workers: int, progress: Progress | None
-) -> list[Descent | None]:
-    # spawned, not forked: a forked child would share compiled code and open threads with this process
-    context = multiprocessing.get_context("spawn")
-    stop, news = context.Event(), context.Queue()
-    with ProcessPoolExecutor(min(workers, len(jobs)), context, _begin, (objective, stop, news)) as pool:
-        futures: list[Future[Descent | None]] = [pool.submit(_work, job) for job in jobs]
-        try:
-            waiting = set(futures)
-            while waiting:
-                done, waiting = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
-                for future in done:
-                    future.result()
-                _relay(news, len(futures) - len(waiting), len(futures), progress)
-        except BaseException:
-            stop.set()
-            for future in futures:
-                future.cancel()
-            raise
-        return [future.result() for future in futures]
-
-
-def _relay(news: Any, done: int, total: int, progress: Progress | None) -> None:
-    while True:
-        try:
-            i, count, cost = news.get_nowait()
-        except queue.Empty:
-            return
-        if progress is not None:
-            progress(done, total, _line(i, count, cost))
