@@ -49,7 +49,7 @@ def test_exception_changes_single_rows():
         ('trial = "zo-fast"', 'trial = "zofast"', "unknown trial 'zofast'; did you mean 'zo-fast'?"),
         ('why = "two numbers"', "", "no 'why'"),
         ('zo-fast = "fitted"', "zo-fast = 1", "found 1; expected text in quotes"),
-        ('rules = ["one"]', 'held_out = ["zfast"]', "'zfast' is held out, but does not stand under [prediction]; did you"),
+        ('rules = ["one"]', 'held_out = ["zfast"]', "'zfast' is held out, but does not stand under [prediction]; did"),
         ('rules = ["one"]', 'held_out = ["zo-fast"]', "'zo-fast' is held out, but does not stand under [prediction]"),
         ("month = 12", 'month = 12\nendpoint = "bmdd"', "unknown endpoint 'bmdd'; did you mean 'bmd'?"),
     ],

@@ -27,6 +27,7 @@ _GNRH_AGONISTS = {"goserelin", "leuprolide"}
 _ESTROGENS = {"estradiol", "conjugated_estrogens"}
 _BEFORE = -3  # years since menopause up to which an untreated arm is called premenopausal
 _EARLY = 10  # years since menopause up to which an untreated arm is called menopause
+_GRACE = MONTH + 1  # days after the end of a course that a visit still counts as on it; a day for rounding
 
 
 @dataclass(frozen=True)
@@ -132,11 +133,11 @@ def _exposed(cohort: Cohort, day: float) -> tuple[set[str], set[str]]:
     before: set[str] = set()
     for course in cohort.plan.courses:
         if course.start <= day:
-            (now if _lasts(course) >= day - 1 else before).add(_family(course.drug))  # a day for rounding
+            (now if _lasts(course) >= day - _GRACE else before).add(_family(course.drug))
     for part in cohort.plan.switches:
         if part.name in {"ovarian_suppression", "oophorectomy"} and part.start <= day:
             name = "oophorectomy" if part.name == "oophorectomy" else "ovarian suppression"
-            (now if part.stop >= day - 1 else before).add(name)
+            (now if part.stop >= day - _GRACE else before).add(name)
     return now, before
 
 
@@ -151,5 +152,6 @@ def _family(drug: str) -> str:
 
 
 def _lasts(course: Course) -> float:
-    """Day to which a course lasts; a single infusion of a bisphosphonate is given a year."""
-    return course.start + max(course.length, YEAR if course.drug in _BISPHOSPHONATES and course.doses == 1 else 0.0)
+    """Day to which a course lasts; one infusion of a bisphosphonate counts for a year, one denosumab for six months."""
+    alone = YEAR if course.drug in _BISPHOSPHONATES else 6 * MONTH if course.drug == "denosumab" else 0.0
+    return course.start + max(course.length, alone if course.doses == 1 else 0.0)

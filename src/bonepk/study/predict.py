@@ -17,6 +17,7 @@ from bonepk.model.sets import ParameterSet
 from bonepk.simulate.endpoints import months_to_times
 from bonepk.simulate.run import simulate
 from bonepk.study.arms import YEARS, Cohort, check_arms, cohorts, drugs_of, treatment
+from bonepk.study.classes import treatment_class
 from bonepk.study.endpoints import ENDPOINTS
 from bonepk.study.evidence import Arm, Row, Trial, load_trial, trial_names
 from bonepk.study.outcomes.fracture import NEEDED, untreated
@@ -79,7 +80,9 @@ class RowResult:
     """One published number and its prediction.
 
     `predicted` is in the unit of the row, None if there is none; `status` says why, or why the row is not scored, and
-    is empty for a scored row. `use` is that of the split, `treatment` the class of treatment.
+    is empty for a scored row. `use` is that of the split, `treatment` what was given, `treatment_class` the class
+    summaries are given by. `low` and `high` bound the interval a published number is expected in, in the unit of the
+    row; None where no uncertainty was asked for or is known.
     """
 
     trial: str
@@ -88,6 +91,9 @@ class RowResult:
     treatment: str
     predicted: float | None
     status: str = ""
+    treatment_class: str = ""
+    low: float | None = None
+    high: float | None = None
 
     @property
     def error(self) -> float | None:
@@ -111,6 +117,13 @@ class RowResult:
         if self.predicted is None or spread is None or not spread.of_mean:
             return None
         return spread.low <= self.predicted <= spread.high
+
+    @property
+    def covered(self) -> bool | None:
+        """Whether the published number lies within the interval it is expected in; None without one."""
+        if self.low is None or self.high is None:
+            return None
+        return self.low <= self.row.value <= self.high
 
 
 @dataclass(frozen=True, eq=False)
@@ -327,7 +340,9 @@ def run_arm(system: System, arm: Arm, parts: Sequence[Cohort], months: F8) -> Ar
 
 def _result(trial: Trial, row: Row, runs: Mapping[str, ArmRun], split: Split, system: System) -> RowResult:
     use = split.of(trial.name, row)
-    group = _group(trial, row)
+    arm = trial.arm(row.arm) if row.arm else None
+    group = treatment(trial, arm, row.month) if arm else ""
+    coarse = treatment_class(trial, arm, row.month) if arm else ""
     status = row.obstacle
     for name in (row.arm, row.versus):
         if name and not status and (why := trial.arm(name).not_simulated):
@@ -341,9 +356,10 @@ def _result(trial: Trial, row: Row, runs: Mapping[str, ArmRun], split: Split, sy
     if not status and row.kind == "level" and row.unit != units[output]:
         status = f"the model gives '{output}' in [{units[output]}]"
     if status:
-        return RowResult(trial.name, row, use, group, None, status)
+        return RowResult(trial.name, row, use, group, None, status, coarse)
     predicted = express(row, runs)
-    return RowResult(trial.name, row, use, group, predicted, row.not_scored and f"not scored: {row.not_scored}")
+    status = row.not_scored and f"not scored: {row.not_scored}"
+    return RowResult(trial.name, row, use, group, predicted, status, coarse)
 
 
 def trial_events(trial: Trial, runs: Mapping[str, ArmRun], system: System) -> TrialEvents:
@@ -375,10 +391,6 @@ def fracture_courses(trial: Trial, model: str | System = "aibl", parameters: Par
         if run.failure:
             raise SolverError(Fault(f"trial '{trial.name}'", run.failure))
     return trial_events(trial, runs, system)
-
-
-def _group(trial: Trial, row: Row) -> str:
-    return treatment(trial, trial.arm(row.arm), row.month) if row.arm else ""
 
 
 def express(row: Row, runs: Mapping[str, ArmRun]) -> float:

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from bonepk.errors import Fault, NotFoundError, near
-from bonepk.study.endpoints import ENDPOINTS
+from bonepk.study.endpoints import ENDPOINTS, family_of
 from bonepk.study.predict import RowResult
 
-__all__ = ["GROUPS", "Score", "counts", "scores", "worst"]
+__all__ = ["FAMILIES", "GROUPS", "Score", "counts", "scores", "worst"]
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,9 @@ class Score:
     rmse, mae, bias : float
         Root mean square, mean absolute, and mean of predicted minus observed.
     intervals, within : int
-        Rows with an interval of the mean, and those whose prediction lies in it.
+        Rows with a published interval of the mean, and those whose prediction lies in it.
+    bands, covered : int
+        Rows with a predictive interval, and those whose published number lies in it.
     """
 
     group: tuple[str, ...]
@@ -36,6 +38,8 @@ class Score:
     bias: float
     intervals: int
     within: int
+    bands: int = 0
+    covered: int = 0
 
 
 def _measure(result: RowResult) -> str:
@@ -45,9 +49,32 @@ def _measure(result: RowResult) -> str:
     return "estradiol" if name == "estradiol" else "marker"
 
 
+FAMILIES: dict[str, str] = {
+    "bmd": "BMD",
+    "bmd_between": "BMD against other women",
+    "ctx": "CTX",
+    "ctx_between": "CTX against other women",
+    "ntx": "NTX",
+    "ntx_between": "NTX against other women",
+    "p1np": "P1NP",
+    "p1np_between": "P1NP against other women",
+    "bsap": "BSAP",
+    "bsap_between": "BSAP against other women",
+    "estradiol": "estradiol",
+}
+"""What a family of rows is called, in the order of tables."""
+
+
+def _family(result: RowResult) -> str:
+    family = family_of(result.row.endpoint, result.row.kind)
+    return FAMILIES.get(family, family)
+
+
 GROUPS: dict[str, Callable[[RowResult], str]] = {
     "use": lambda r: r.use,
     "measure": _measure,
+    "family": _family,
+    "class": lambda r: r.treatment_class,
     "endpoint": lambda r: ENDPOINTS[r.row.endpoint].label,
     "treatment": lambda r: r.treatment,
     "confidence": lambda r: r.row.confidence,
@@ -89,6 +116,7 @@ def _score(group: tuple[str, ...], members: list[RowResult]) -> Score:
     errors = [r.points for r in members if r.points is not None]
     n = len(errors)
     inside = [r.within for r in members if r.within is not None]
+    covered = [r.covered for r in members if r.covered is not None]
     return Score(
         group,
         n,
@@ -97,6 +125,8 @@ def _score(group: tuple[str, ...], members: list[RowResult]) -> Score:
         bias=sum(errors) / n,
         intervals=len(inside),
         within=sum(inside),
+        bands=len(covered),
+        covered=sum(covered),
     )
 
 
