@@ -2,63 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bonepk.infer.bands import predict
 from bonepk.infer.descent import Tolerance, descend
 from bonepk.infer.fit import Fit
-from bonepk.infer.predictor import Differentiable, Predictor, differences
-from bonepk.infer.rows import Block
 from bonepk.infer.search import Progress
+from bonepk.infer.view import only
 
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["Part", "leave_out"]
-
-FloatArray = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Part:
-    """Some blocks of a predictor."""
-
-    whole: Predictor
-    names: frozenset[str]
-
-    @property
-    def blocks(self) -> Sequence[Block]:
-        """The chosen blocks, in the order of the whole."""
-        return [b for b in self.whole.blocks if b.name in self.names]
-
-    @property
-    def defaults(self) -> Mapping[str, float]:
-        """Those of the whole."""
-        return self.whole.defaults
-
-    @property
-    def fingerprint(self) -> str:
-        """That of the whole, and the names."""
-        return f"{self.whole.fingerprint} {sorted(self.names)}"
-
-    def uses(self, block: str, name: str) -> bool:
-        """Ask the whole."""
-        return self.whole.uses(block, name)
-
-    def predict(self, block: str, values: Mapping[str, float]) -> FloatArray:
-        """Ask the whole."""
-        return self.whole.predict(block, values)
-
-    def jacobian(self, block: str, values: Mapping[str, float], names: Sequence[str]) -> tuple[FloatArray, FloatArray]:
-        """Ask the whole, or take differences if it has no derivatives."""
-        if isinstance(self.whole, Differentiable):
-            return self.whole.jacobian(block, values, names)
-        return differences(self.whole, block, values, names)
+__all__ = ["leave_out"]
 
 
 def leave_out(fit: Fit, groups: Sequence[Sequence[str]] | None = None, progress: Progress | None = None) -> xr.Dataset:
@@ -91,8 +50,8 @@ def _each(fit: Fit, groups: Sequence[Sequence[str]], progress: Progress | None) 
     for number, group in enumerate(groups):
         if progress is not None:
             progress(number, len(groups), f"without {', '.join(group)}")
-        objective = replace(fit.objective, predictor=Part(whole, every - frozenset(group)))
+        objective = replace(fit.objective, predictor=only(whole, every - frozenset(group)))
         start = np.concatenate([fit.z, fit.best.x[[at[pair] for pair in objective.shifts]]])
         ended = descend(objective, start, tolerance=Tolerance(cost=1e-3))
         less = replace(fit, objective=objective, best=ended, point=objective.point(ended.x))
-        yield predict(less, Part(whole, frozenset(group)), draws=0)
+        yield predict(less, only(whole, group), draws=0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from bonepk.infer.rows import Block
 
-__all__ = ["Differentiable", "Predictor", "Sourced", "differences", "in_one_batch"]
+__all__ = ["Classified", "Differentiable", "Predictor", "RowClass", "Sourced", "differences", "in_one_batch"]
 
 FloatArray = NDArray[np.float64]
 
@@ -55,6 +56,35 @@ class Differentiable(Protocol):
 
     def jacobian(self, block: str, values: Mapping[str, float], names: Sequence[str]) -> tuple[FloatArray, FloatArray]:
         """Predictions, shape (rows,), and derivatives by `names` in their own units, shape (rows, names)."""
+        ...
+
+
+@dataclass(frozen=True)
+class RowClass:
+    """What a row says about whom, so that rows can be chosen by it.
+
+    Attributes
+    ----------
+    treatment : str
+        Class of treatment at the row's month, as summaries have it (``after denosumab``).
+    given, stopped : frozenset of str
+        Classes given by then in any cohort of the arms the row compares, and those of them that were stopped.
+    recalled : bool
+        Recalled, not read.
+    """
+
+    treatment: str
+    given: frozenset[str]
+    stopped: frozenset[str]
+    recalled: bool
+
+
+@runtime_checkable
+class Classified(Protocol):
+    """A predictor that knows what its rows are about."""
+
+    def classes(self, block: str) -> Sequence[RowClass]:
+        """One for each row of a block."""
         ...
 
 

@@ -51,6 +51,8 @@ class Problem:
         Rounds in which standard deviations marked `estimate` are updated and the fit repeated.
     seed : int
     tolerance : Tolerance
+    shifts : mapping of str to mapping of str to float
+        Where the first start has its shifts, by effect and block as in `Fit.shifts`; 0 where none is named.
     title : str
     place : str
         For messages, such as the problem file.
@@ -66,6 +68,7 @@ class Problem:
     rounds: int = 6
     seed: int = 0
     tolerance: Tolerance = field(default_factory=Tolerance)
+    shifts: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     title: str = ""
     place: str = "problem"
 
@@ -83,6 +86,8 @@ class Problem:
         import scipy
 
         parts = [self.free, self.effects, sorted(self.errors.items()), self.loss, self.starts, self.spread, self.seed]
+        if self.shifts:
+            parts.append({effect: sorted(mine.items()) for effect, mine in sorted(self.shifts.items())})
         versions = (__version__, np.__version__, scipy.__version__)
         return diskcache.key_of(self.predictor.fingerprint, repr(parts), repr(self.tolerance), *versions)
 
@@ -117,6 +122,9 @@ def calibrate(
     objective, key = problem.objective, problem.key
     where = None if folder is None else Path(folder)
     points = starting_points(objective, problem.starts, np.random.default_rng(problem.seed), problem.spread)
+    points[0][objective.n_free :] = [
+        problem.shifts.get(objective.effects[k].name, {}).get(block, 0.0) for block, k in objective.shifts
+    ]
     ends = search(
         objective, points, key=key, folder=where, workers=workers, tolerance=problem.tolerance, progress=progress
     )

@@ -148,7 +148,7 @@ def _predictor(
         faults.add(table.place(), "no data", cure=cure)
     use = table.choice("use", ("calibration", "prediction", "all"), "use") or "all"
     names, families = table.texts("trials"), table.texts("families")
-    memory, rtol = table.number("memory", low=1e-6, high=1), table.number("rtol", low=1e-10, high=1e-3)
+    memory, rtol = table.number("memory", low=0, high=1), table.number("rtol", low=1e-10, high=1e-3)
     table.close()
     if len(faults):
         return None

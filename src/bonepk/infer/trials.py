@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from bonepk import diskcache
 from bonepk.errors import DataError, Fault
-from bonepk.infer.predictor import in_one_batch
+from bonepk.infer.predictor import RowClass, in_one_batch
 from bonepk.infer.rows import Block, Row
 from bonepk.infer.runs import Runner
 from bonepk.model import System, load
 from bonepk.simulate.endpoints import months_to_times
-from bonepk.study.arms import YEARS, check_arms, cohorts, drugs_of
+from bonepk.study.arms import YEARS, check_arms, cohorts, drugs_of, exposure, treatment
 from bonepk.study.endpoints import ENDPOINTS, KINDS, family_of
 from bonepk.study.evidence import Arm, Trial, load_trial, trial_names
 from bonepk.study.evidence import Row as Published
@@ -72,7 +72,7 @@ class Trials:
     families : tuple of str
         Families of endpoints to take (``bmd``, ``ctx``); empty for all.
     memory : float
-        Weight of rows that were recalled, not read.
+        Weight of rows that were recalled, not read; 0 leaves them out.
     typical : mapping of str to float
         Standard deviation between women by family, for rows without a spread.
     parameters : mapping of str to float
@@ -117,6 +117,8 @@ class Trials:
             return False
         if self.families and family_of(row.endpoint, row.kind) not in self.families:
             return False
+        if not self.memory and row.confidence == "memory":
+            return False
         return not any(trial.arm(a).not_simulated for a in (row.arm, row.versus) if a)
 
     @cached_property
@@ -155,6 +157,23 @@ class Trials:
         return tuple(
             Block(name, tuple(self._row(trial, r) for r in rows)) for name, (trial, rows) in self._trials.items()
         )
+
+    def classes(self, block: str) -> tuple[RowClass, ...]:
+        """Say what each row of a trial is about."""
+        trial, rows = self._trials[block]
+        made = []
+        for r in rows:
+            arms = [trial.arm(a) for a in (r.arm, r.versus if KINDS[r.kind].two_arms else "") if a]
+            given, stopped = zip(*(exposure(trial, a, r.month) for a in arms), strict=True)
+            made.append(
+                RowClass(
+                    treatment=treatment(trial, arms[0], r.month),
+                    given=frozenset().union(*given),
+                    stopped=frozenset().union(*stopped),
+                    recalled=r.confidence == "memory",
+                )
+            )
+        return tuple(made)
 
     def _row(self, trial: Trial, row: Published) -> Row:
         years = ((row.month or 0.0) - row.since) / 12
