@@ -50,7 +50,7 @@ def test_every_field_is_written(folder):
         routes=(RouteText("r", "s", "ug", x, x, x, x, 250.0, "drug", "label"), RouteText("bare", "s")),
         outputs=(Output("o", x, "mg", "label"), Output("p", x, "")),
     )
-    core_only = {"steady", "history", "hidden_units"}
+    core_only = {"steady", "history", "hidden_units", "fit"}
     for field in Component.__dataclass_fields__.values():
         if field.compare and field.name not in core_only:
             assert getattr(full, field.name), field.name
@@ -59,9 +59,10 @@ def test_every_field_is_written(folder):
 
 def test_fields_of_a_core_are_written(folder):
     text = 'kind = "literature"\ntitle = "x"\ntime = "day"\nsteady = true\nhistory = -3\nhidden_units = "none given"\n'
+    text += 'fit = "found"\n'
     one = read_component_text(text, "x")
     assert one.steady
-    assert one.hidden_units == "none given"
+    assert (one.hidden_units, one.fit) == ("none given", "found")
     assert read_component_text(component_text(one), "x") == one
 
 

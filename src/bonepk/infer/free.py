@@ -7,11 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bonepk.errors import DataError, Fault, Faults, near
+from bonepk.model.spreads import SCALES
 
 __all__ = ["SCALES", "Effect", "Free", "Prior", "check_free"]
-
-SCALES = ("log", "logit", "identity")
-"""Scales a parameter can be fitted on."""
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bonepk.errors import DataError, Fault, near
+from bonepk.model.spreads import LOSSES
 
 __all__ = ["LOSSES", "Loss"]
 
 FloatArray = NDArray[np.float64]
-
-LOSSES = ("linear", "soft_l1", "huber", "student_t")
 
 
 @dataclass(frozen=True)

@@ -1,17 +1,22 @@
-"""A fit as a parameter set: values, covariance, draws, and where they came from."""
+"""A fit as a parameter set: values, covariance, draws, spreads, and where they came from."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bonepk.errors import DataError, Fault
 from bonepk.infer.fit import Fit
 from bonepk.infer.identify import directions, learned
+from bonepk.infer.objective import TOGETHER
 from bonepk.infer.predictor import Sourced
+from bonepk.infer.trials import Trials
 from bonepk.model.sets import ParameterSet, SetValue, save_set
+from bonepk.model.spreads import SetEffect, SetError, SetLoss
 from bonepk.version import __version__
 
 __all__ = ["fit_text", "parameter_set", "save"]
@@ -32,7 +37,9 @@ def parameter_set(fit: Fit, name: str, draws: int = 100, notes: str = "") -> Par
     Returns
     -------
     ParameterSet
-        Standard errors and covariance in the parameters' own units (first order); draws exactly.
+        Standard errors and covariance in the parameters' own units (first order); draws exactly, tied parameters
+        and shared shifts with them. Spreads between trials, model errors and the loss are tables of their own, so
+        that intervals need the set alone.
 
     Raises
     ------
@@ -49,7 +56,10 @@ def parameter_set(fit: Fit, name: str, draws: int = 100, notes: str = "") -> Par
     names = [n for p in fit.objective.free for n in (p.name, *p.also)]
     column = {n: i for i, p in enumerate(fit.objective.free) for n in (p.name, *p.also)}
     slope = np.array([p.slope(float(z)) for p, z in zip(fit.objective.free, fit.z, strict=True)])
-    own = fit.covariance * np.outer(slope, slope)
+    order = [column[n] for n in names]
+    own = (fit.covariance * np.outer(slope, slope))[np.ix_(order, order)]
+    unknowns = fit.draw_unknowns(draws, fit.seed) if draws else np.zeros((0, fit.objective.size))
+    drawn = fit.outward(unknowns[:, : fit.objective.n_free])
     values = fit.values
     units = predictor.units
     spreads = [f"{e.name} {e.sd:.4g} ({e.scale})" for e in fit.objective.effects]
@@ -67,16 +77,40 @@ def parameter_set(fit: Fit, name: str, draws: int = 100, notes: str = "") -> Par
         title=fit.title,
         model=predictor.model_name,
         values=tuple(
-            SetValue(n, _short(values[n]), units.get(n, ""), _short(math.sqrt(own[column[n], column[n]])))
-            for n in names
+            SetValue(n, _short(values[n]), units.get(n, ""), _short(math.sqrt(own[i, i]))) for i, n in enumerate(names)
         ),
         model_hash=predictor.model_hash,
         evidence_hash=predictor.evidence_hash,
         notes="\n".join(line for line in lines if line),
-        covariance_names=fit.names,
+        covariance_names=tuple(names),
         covariance=tuple(tuple(_short(float(v)) for v in row) for row in (own + own.T) / 2),
-        draw_names=fit.names if draws else (),
-        draws=tuple(tuple(_short(float(v)) for v in row) for row in fit.draw(draws, fit.seed)) if draws else (),
+        draw_names=tuple(names) if draws else (),
+        draws=tuple(tuple(_short(float(row[i])) for i in order) for row in drawn),
+        effects=_effects(fit, unknowns),
+        errors=_errors(fit),
+        loss=SetLoss(fit.objective.loss.name, fit.objective.loss.width),
+    )
+
+
+def _effects(fit: Fit, unknowns: NDArray[np.float64]) -> tuple[SetEffect, ...]:
+    shared = {k: fit.objective.n_free + j for j, (b, k) in enumerate(fit.objective.shifts) if b == TOGETHER}
+    made = []
+    for k, e in enumerate(fit.objective.effects):
+        plain = SetEffect(e.name, e.parameters, e.scale, _short(e.sd), e.together)
+        if k in shared:
+            moved = tuple(_short(float(v)) for v in unknowns[:, shared[k]])
+            plain = replace(plain, shift=_short(float(fit.best.x[shared[k]])), draws=moved)
+        made.append(plain)
+    return tuple(made)
+
+
+def _errors(fit: Fit) -> tuple[SetError, ...]:
+    predictor = fit.objective.predictor
+    typical = dict(predictor.typical) if isinstance(predictor, Trials) else {}
+    known = dict(fit.objective.errors)
+    return tuple(
+        SetError(name, _short(m.sd), m.shared, m.visits, m.outputs, typical.get(name))
+        for name, m in sorted(known.items())
     )
 
 

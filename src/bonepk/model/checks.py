@@ -13,12 +13,12 @@ from random import Random
 import numpy as np
 from numpy.typing import NDArray
 
-from bonepk.errors import Fault, Faults, ModelTextError
+from bonepk.errors import BonepkError, Fault, Faults, ModelTextError
 from bonepk.model.component import Component
-from bonepk.model.compose import compose
 from bonepk.model.expr import Expr, call, derivative, evaluate, num, topological
-from bonepk.model.library import components_of
+from bonepk.model.library import components_of, find_set, load
 from bonepk.model.schema import UNSOURCED
+from bonepk.model.sets import apply_set
 from bonepk.model.system import TIME, System
 from bonepk.model.text import read_component_text
 from bonepk.model.write import component_text
@@ -27,6 +27,7 @@ __all__ = [
     "COMPONENT_CHECKS",
     "SYSTEM_CHECKS",
     "check",
+    "check_fit",
     "check_jacobian",
     "check_mass_balance",
     "check_model",
@@ -194,6 +195,28 @@ def check_jacobian(system: System) -> list[Fault]:
 
 COMPONENT_CHECKS: tuple[Callable[[Component], list[Fault]], ...] = (check_round_trip,)
 """Checks of one file."""
+
+
+def check_fit(system: System) -> list[Fault]:
+    """Check that default values are those of the set the core names under ``fit``."""
+    if not system.fit:
+        return []
+    place = f"{system.name} [fit]"
+    try:
+        chosen = find_set(system.fit)
+        fitted = apply_set(system, chosen)
+    except BonepkError as error:
+        return [Fault(place, str(f)) for f in error.faults]
+    known = {v.name: abs((v.se or 0.0) / v.value) if v.value else 0.0 for v in chosen.values}
+    faults = []
+    for name, value in fitted.values.items():
+        # a file may round what was fitted, but by far less than its uncertainty
+        if abs(system.values[name] - value) > max(1e-3, 0.2 * known.get(name, 0.0)) * abs(value):
+            found = f"'{name}' is {system.values[name]:.6g}; the set '{chosen.name}' has {value:.6g}"
+            faults.append(Fault(place, found, cure="put the fitted values into the files, or drop 'fit'"))
+    return faults
+
+
 SYSTEM_CHECKS: tuple[Callable[[System], list[Fault]], ...] = (
     check_sources,
     check_steady,
@@ -235,6 +258,8 @@ def check_model(name: str | Path, drugs: Iterable[str | Path] = (), modules: Ite
         for one in COMPONENT_CHECKS:
             faults.extend(one(component))
     faults.raise_as(ModelTextError)
-    system = compose(core, parts)
+    system = load(name, drugs, modules)
     check(system)
+    faults.extend(check_fit(system))
+    faults.raise_as(ModelTextError)
     return system

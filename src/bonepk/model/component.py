@@ -76,6 +76,7 @@ class Component:
     steady: bool = False
     history: Expr | None = None
     hidden_units: str = ""
+    fit: str = ""
     references: tuple[Reference, ...] = ()
     parameters: tuple[Parameter, ...] = ()
     inputs: tuple[Input, ...] = ()

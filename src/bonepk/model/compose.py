@@ -115,6 +115,7 @@ class _Composer:
             components=tuple(c.name for c in self.all),
             notes=self._notes(),
             units_checked=not self.core.hidden_units,
+            fit=self.core.fit,
         )
         return system, self.claims, self.symbols
 

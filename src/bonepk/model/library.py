@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -149,8 +150,18 @@ def _compose(core: Component, parts: tuple[Component, ...]) -> System:
     if key not in _composed:
         if len(_composed) >= _MOST:
             _composed.clear()
-        _composed[key] = ((core, *parts), compose(core, parts))
+        system = compose(core, parts)
+        beside = _beside(core)
+        _composed[key] = ((core, *parts), replace(system, fit=str(beside)) if beside else system)
     return _composed[key][1]
+
+
+def _beside(core: Component) -> Path | None:
+    """Path of the set a core names under ``fit`` where it is not the one that name alone would find."""
+    if not core.fit or not core.file:
+        return None
+    found = Shelf(Path(core.file).absolute().parent).find(core.fit, ("set",))
+    return None if found == Shelf(None).find(core.fit, ("set",)) else found
 
 
 def load(

@@ -39,6 +39,7 @@ HEAD: dict[str, type | tuple[type, ...]] = {
     "steady": bool,
     "history": (str, int, float),
     "hidden_units": str,
+    "fit": str,
 }
 TABLES: dict[str, tuple[tuple[str, ...], tuple[str, ...], str]] = {
     "references": (("text",), ("doi",), "text"),
@@ -64,6 +65,7 @@ ONLY_FOR = {
     "steady": ("core", "literature"),
     "history": ("core", "literature"),
     "hidden_units": ("literature",),
+    "fit": ("core", "literature"),
     "slots": ("core", "module"),
     "modifies": ("drug", "module", "template"),
 }

@@ -1,12 +1,12 @@
 """Parameter sets: values over a model's defaults, kept apart from its equations.
 
 A fit never edits a model file. It is a set that names the hash of the model text and of the
-evidence it came from, with standard errors and, if known, a covariance or draws.
+evidence it came from, with standard errors and, if known, a covariance or draws, and how far
+trials and the model itself scatter around it.
 """
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bonepk.errors import Faults, ModelTextError, NotFoundError, UnitsError, near
+from bonepk.model.spreads import SPREAD_TABLES, SetEffect, SetError, SetLoss, quoted, read_spreads, spreads_text
 from bonepk.model.system import System
 from bonepk.model.toml_lines import Lines, read_toml
 from bonepk.model.units import check_unit, conversion, read_quantity
@@ -55,7 +56,13 @@ class ParameterSet:
     draw_names : tuple of str
         Order of the columns of `draws`.
     draws : tuple of tuple of float
-        One row a draw; empty if there are none.
+        One row a draw, in the units of `values`; empty if there are none.
+    effects : tuple of SetEffect
+        Spreads between trials.
+    errors : tuple of SetError
+        Errors of the model by family of rows.
+    loss : SetLoss or None
+        Loss of the fit; None if it was least squares, or is not known.
     """
 
     name: str
@@ -69,6 +76,14 @@ class ParameterSet:
     covariance: tuple[tuple[float, ...], ...] = ()
     draw_names: tuple[str, ...] = ()
     draws: tuple[tuple[float, ...], ...] = ()
+    effects: tuple[SetEffect, ...] = ()
+    errors: tuple[SetError, ...] = ()
+    loss: SetLoss | None = None
+
+    @property
+    def uncertain(self) -> bool:
+        """Whether the set says how well its values are known."""
+        return bool(self.draws or self.covariance)
 
 
 def with_values(system: System, values: Mapping[str, float | str], place: str = "parameters") -> System:
@@ -159,7 +174,8 @@ def apply_set(system: System, chosen: ParameterSet) -> System:
     return with_values(system, values, f"set '{chosen.name}'")
 
 
-_KEYS = ("kind", "title", "model", "model_hash", "evidence_hash", "notes", "values", "covariance", "draws")
+_TEXTS = ("title", "model", "model_hash", "evidence_hash", "notes")
+_KEYS = ("kind", *_TEXTS, "values", *SPREAD_TABLES, "covariance", "draws")
 
 
 def read_set(path: str | Path) -> ParameterSet:
@@ -179,7 +195,7 @@ def read_set(path: str | Path) -> ParameterSet:
     if data.get("kind") != "set":
         faults.add(lines.place(("kind",)), f"kind = '{data.get('kind')}'", "expected 'set'")
     texts: dict[str, str] = {}
-    for key in ("title", "model", "model_hash", "evidence_hash", "notes"):
+    for key in _TEXTS:
         value = data.get(key, "")
         if not isinstance(value, str):
             faults.add(lines.place((key,)), f"'{key}' is no text", cure="put it in quotes")
@@ -192,6 +208,7 @@ def read_set(path: str | Path) -> ParameterSet:
     if covariance and not _is_covariance(covariance, len(covariance_names)):
         faults.add(lines.place(("covariance", "matrix")), "not a symmetric square", "expected one row a name")
     draw_names, draws = _matrix(data, "draws", "rows", names, lines, faults)
+    effects, errors, loss = read_spreads(data, len(draws), lines, faults)
     faults.raise_as(ModelTextError)
     return ParameterSet(
         name=Path(path).stem,
@@ -200,6 +217,9 @@ def read_set(path: str | Path) -> ParameterSet:
         covariance=covariance,
         draw_names=draw_names,
         draws=draws,
+        effects=effects,
+        errors=errors,
+        loss=loss,
         **texts,
     )
 
@@ -270,28 +290,24 @@ def _matrix(
 def set_text(chosen: ParameterSet) -> str:
     """TOML text of a set; the same set always gives the same bytes."""
     lines = ['kind = "set"']
-    heads = ("title", "model", "model_hash", "evidence_hash", "notes")
-    lines += [f"{key} = {_quoted(getattr(chosen, key))}" for key in heads if getattr(chosen, key)]
+    lines += [f"{key} = {quoted(getattr(chosen, key))}" for key in _TEXTS if getattr(chosen, key)]
     lines += ["", "[values]"]
     for item in chosen.values:
         parts = [f"value = {item.value!r}"]
-        parts += [f"unit = {_quoted(item.unit)}"] if item.unit else []
+        parts += [f"unit = {quoted(item.unit)}"] if item.unit else []
         parts += [f"se = {item.se!r}"] if item.se is not None else []
-        name = _quoted(item.name) if "." in item.name else item.name
+        name = quoted(item.name) if "." in item.name else item.name
         lines.append(f"{name} = {{ {', '.join(parts)} }}")
+    lines += spreads_text(chosen.effects, chosen.errors, chosen.loss)
     for table, key, names, rows in (
         ("covariance", "matrix", chosen.covariance_names, chosen.covariance),
         ("draws", "rows", chosen.draw_names, chosen.draws),
     ):
         if rows:
-            lines += ["", f"[{table}]", f"names = [{', '.join(map(_quoted, names))}]", f"{key} = ["]
+            lines += ["", f"[{table}]", f"names = [{', '.join(map(quoted, names))}]", f"{key} = ["]
             lines += [f"  [{', '.join(map(repr, row))}]," for row in rows]
             lines.append("]")
     return "\n".join(lines) + "\n"
-
-
-def _quoted(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def save_set(chosen: ParameterSet, path: str | Path) -> Path:

@@ -165,6 +165,8 @@ class System:
     """Core first, then modules and drugs in alphabetical order."""
     notes: str = ""
     units_checked: bool = field(default=False, compare=False)
+    fit: str = field(default="", compare=False)
+    """Name (or path, beside a core given by path) of the set the default values came from; empty if none is stated."""
 
     @cached_property
     def definitions(self) -> dict[str, Expr]:

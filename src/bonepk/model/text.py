@@ -170,6 +170,7 @@ class _Reader:
             steady=self.data.get("steady") is True,
             history=self._expression(self.data["history"], "history") if "history" in self.data else None,
             hidden_units=str(self.data.get("hidden_units", "")),
+            fit=str(self.data.get("fit", "")),
             based_on=str(self.data.get("based_on", "")),
             file=self.doc.lines(()).file,
             places=places,

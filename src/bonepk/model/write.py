@@ -37,6 +37,7 @@ def component_text(component: Component) -> str:
     lines += ["steady = true"] if c.steady else []
     lines += [f"history = {_expression(c.history)}"] if c.history is not None else []
     lines += [f"hidden_units = {_quoted(c.hidden_units)}"] if c.hidden_units else []
+    lines += [f"fit = {_quoted(c.fit)}"] if c.fit else []
     lines += [f"notes = {_text_block(c.notes)}"] if c.notes else []
     tables: dict[str, list[tuple[str, str]]] = {
         "references": [(r.key, _entry(text=_quoted(r.text), doi=_some(r.doi))) for r in c.references],
