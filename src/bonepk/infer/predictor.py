@@ -66,7 +66,7 @@ class RowClass:
     Attributes
     ----------
     treatment : str
-        Class of treatment at the row's month, as summaries have it (``after denosumab``).
+        Class of treatment at the row's month, as summaries have it (``stopped: denosumab``).
     given, stopped : frozenset of str
         Classes given by then in any cohort of the arms the row compares, and those of them that were stopped.
     recalled : bool

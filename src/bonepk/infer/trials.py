@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,11 +13,13 @@ from numpy.typing import NDArray
 from bonepk import diskcache
 from bonepk.errors import DataError, Fault
 from bonepk.infer.predictor import RowClass, in_one_batch
-from bonepk.infer.rows import Block, Row
+from bonepk.infer.published import TYPICAL, observation, percent_of
+from bonepk.infer.rows import Block
 from bonepk.infer.runs import Runner
 from bonepk.model import System, load
 from bonepk.simulate.endpoints import months_to_times
 from bonepk.study.arms import YEARS, check_arms, cohorts, drugs_of, exposure, treatment
+from bonepk.study.classes import treatment_class
 from bonepk.study.endpoints import ENDPOINTS, KINDS, family_of
 from bonepk.study.evidence import Arm, Trial, load_trial, trial_names
 from bonepk.study.evidence import Row as Published
@@ -28,22 +29,6 @@ from bonepk.study.split import read_split
 __all__ = ["TYPICAL", "Trials"]
 
 FloatArray = NDArray[np.float64]
-
-TYPICAL: Mapping[str, float] = {
-    "bmd": 4.5,
-    "ctx": 35.0,
-    "ntx": 40.0,
-    "p1np": 35.0,
-    "bsap": 30.0,
-    "bmd_between": 15.0,
-    "ntx_between": 50.0,
-    "p1np_between": 50.0,
-    "ctx_between": 50.0,
-    "bsap_between": 40.0,
-}
-"""Standard deviation between women by family, for rows whose publication states no spread, in percent."""
-
-_SMALL = 40  # women assumed in an arm whose number is not known
 
 
 @dataclass(frozen=True)
@@ -155,7 +140,8 @@ class Trials:
     def blocks(self) -> tuple[Block, ...]:
         """A block for each trial."""
         return tuple(
-            Block(name, tuple(self._row(trial, r) for r in rows)) for name, (trial, rows) in self._trials.items()
+            Block(name, tuple(observation(trial, r, self.typical, self.memory) for r in rows))
+            for name, (trial, rows) in self._trials.items()
         )
 
     def classes(self, block: str) -> tuple[RowClass, ...]:
@@ -167,43 +153,13 @@ class Trials:
             given, stopped = zip(*(exposure(trial, a, r.month) for a in arms), strict=True)
             made.append(
                 RowClass(
-                    treatment=treatment(trial, arms[0], r.month),
+                    treatment=treatment_class(trial, arms[0], r.month) or treatment(trial, arms[0], r.month),
                     given=frozenset().union(*given),
                     stopped=frozenset().union(*stopped),
                     recalled=r.confidence == "memory",
                 )
             )
         return tuple(made)
-
-    def _row(self, trial: Trial, row: Published) -> Row:
-        years = ((row.month or 0.0) - row.since) / 12
-        per = years if row.kind in {"annual_change", "annual_difference"} else 1.0
-        scale = 100.0 if row.kind == "ratio" else 1.0
-        return Row(
-            output=row.endpoint,
-            value=row.value * scale,
-            se=self._se(trial, row, per) * (scale if row.spread else 1.0),
-            arm=row.arm,
-            versus=row.versus if KINDS[row.kind].two_arms else "",
-            month=row.month or 0.0,
-            since=row.since,
-            per=per,
-            weight=self.memory if row.confidence == "memory" else 1.0,
-            family=family_of(row.endpoint, row.kind),
-            label=f"{row.arm}{' - ' + row.versus if row.versus else ''} {row.endpoint} {row.kind} month {row.month:g}",
-        )
-
-    def _se(self, trial: Trial, row: Published, per: float) -> float:
-        spread, n = row.spread, row.n or trial.arm(row.arm).n
-        if spread is not None and spread.type in {"ci95", "se"}:
-            return (spread.high - spread.low) / (3.92 if spread.type == "ci95" else 2.0)
-        if spread is not None and spread.type == "sd":
-            return (spread.high - spread.low) / 2 / math.sqrt(n or _SMALL)
-        family = family_of(row.endpoint, row.kind)
-        sd = self.typical.get(family, 30.0)
-        two = KINDS[row.kind].two_arms
-        counts = [n or _SMALL, trial.arm(row.versus).n or _SMALL] if two else [n or _SMALL]
-        return sd * math.sqrt(sum(1 / c for c in counts)) / per
 
     @cached_property
     def defaults(self) -> dict[str, float]:
@@ -267,8 +223,7 @@ class Trials:
                 at += len(weights)
                 levels = {n: np.array([p[v, :, i] for p in part]) for n, i in column.items()}
                 runs[arm.name] = ArmRun(arm, block.months, weights, levels)
-            scales = (100.0 if r.kind == "ratio" else 1.0 for r in block.rows)
-            made[v] = [express(r, runs) * s for r, s in zip(block.rows, scales, strict=True)]
+            made[v] = [express(r, runs) * percent_of(r) for r in block.rows]
         return made
 
 

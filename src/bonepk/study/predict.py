@@ -27,7 +27,18 @@ from bonepk.study.split import Split, check_split, read_split
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["ArmRun", "RowResult", "TrialResult", "Validation", "express", "predict_trial", "run_arm", "validate"]
+__all__ = [
+    "ArmRun",
+    "RowResult",
+    "TrialResult",
+    "Validation",
+    "express",
+    "months_of",
+    "needed_arms",
+    "predict_trial",
+    "run_arm",
+    "validate",
+]
 
 F8 = NDArray[np.float64]
 Progress = Callable[[int, int, str], None]
@@ -218,10 +229,10 @@ def predict_trial(
     """
     trial = name if isinstance(name, Trial) else load_trial(name)
     split = read_split() if split is None else split
-    arms = _needed(trial)
+    arms = needed_arms(trial)
     system = model if isinstance(model, System) else load(model, drugs=drugs_of(trial, arms), parameters=parameters)
     check_arms(trial, system)
-    months = _months(trial)
+    months = months_of(trial)
     tell = progress or _silent
     work = [(arm, cohorts(trial, arm)) for arm in arms]
     total = sum(len(parts) for _, parts in work)
@@ -288,7 +299,7 @@ def _silent(done: int, total: int, what: str) -> None:
     pass
 
 
-def _needed(trial: Trial) -> list[Arm]:
+def needed_arms(trial: Trial) -> list[Arm]:
     """Arms that some row needs."""
     rows = [*(row for row in trial.rows if not row.obstacle), *event_rows(trial)]
     wanted = {name for row in rows for name in (row.arm, row.versus)}
@@ -296,7 +307,7 @@ def _needed(trial: Trial) -> list[Arm]:
     return [a for a in able if a.name in wanted]
 
 
-def _months(trial: Trial) -> F8:
+def months_of(trial: Trial) -> F8:
     """Months of the whole trial, with every time that a row needs."""
     rows = [row for row in trial.rows if not row.obstacle]
     exact = {m for row in rows for m in (row.month, row.since) if m is not None}
@@ -386,7 +397,7 @@ def fracture_courses(trial: Trial, model: str | System = "aibl", parameters: Par
     names = {name for row in event_rows(trial) for name in (row.arm, row.versus) if name}
     arms = [a for a in trial.arms if a.name in names]
     system = model if isinstance(model, System) else load(model, drugs=drugs_of(trial, arms), parameters=parameters)
-    runs = {a.name: run_arm(system, a, cohorts(trial, a), _months(trial)) for a in arms}
+    runs = {a.name: run_arm(system, a, cohorts(trial, a), months_of(trial)) for a in arms}
     for run in runs.values():
         if run.failure:
             raise SolverError(Fault(f"trial '{trial.name}'", run.failure))
