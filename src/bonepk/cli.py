@@ -17,6 +17,7 @@ from bonepk.errors import BonepkError, SolverError
 from bonepk.version import __version__
 
 if TYPE_CHECKING:
+    from bonepk.infer import Problem
     from bonepk.model.system import System
 
 __all__ = ["main"]
@@ -115,6 +116,11 @@ def _parser(guideline_facts: bool) -> argparse.ArgumentParser:
     )
     calibrate.add_argument("--folder", type=Path, metavar="FOLDER", help="keep the search here and go on from it")
     calibrate.add_argument("--workers", type=int, default=1, metavar="N", help="processes (default 1)")
+    calibrate.add_argument("--from", dest="begin", metavar="SET", help="one start, at the values of a parameter set")
+    calibrate.add_argument("--memory", type=float, metavar="W", help="weight of recalled numbers; 0 leaves them out")
+    refits = calibrate.add_argument_group("refits: what a part is worth, what a class of trials is worth")
+    refits.add_argument("--variants", type=Path, metavar="FILE", help="refit under each variant of this file (.toml)")
+    refits.add_argument("--table", type=Path, metavar="PATH", help="Markdown, with CSV beside (default VARIANTS.md)")
     calibrate.set_defaults(run=_calibrate)
     return parser
 
@@ -292,15 +298,35 @@ def _guideline(options: argparse.Namespace) -> int:
 
 
 def _calibrate(options: argparse.Namespace) -> int:
-    from bonepk.infer import calibrate, fit_text, load_problem, save
+    from bonepk.infer import calibrate, fit_text, from_set, load_problem, save, with_memory
 
     problem = load_problem(options.problem)
+    if options.memory is not None:
+        problem = with_memory(problem, options.memory)
+    if options.begin is not None:
+        problem = from_set(problem, options.begin)
+    if options.variants is not None:
+        return _refit(options, problem)
     with _Progress() as tell:
         fit = calibrate(problem, workers=options.workers, folder=options.folder, progress=tell)
     print(fit_text(fit))
     path = save(fit, options.out or Path(f"{options.problem.stem}-fit.toml"))
     print(f"parameter set: {path}")
     return 0
+
+
+def _refit(options: argparse.Namespace, problem: Problem) -> int:
+    from bonepk.infer import load_variants, refit, refits_text, save, save_refits
+
+    variants = load_variants(options.variants, problem)
+    with _Progress() as tell:
+        made = refit(problem, variants, workers=options.workers, folder=options.folder, progress=tell)
+    print(refits_text(made))
+    if options.out is not None and made.full.fit is not None:
+        print(f"parameter set of the full fit: {save(made.full.fit, options.out)}")
+    table, scores, rows = save_refits(made, options.table or Path(f"{options.variants.stem}.md"))
+    print(f"table: {table}, scores: {scores}, rows: {rows}")
+    return 1 if all(one.fit is None for one in made.variants) else 0
 
 
 class _Progress:

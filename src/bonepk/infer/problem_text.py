@@ -18,7 +18,7 @@ from bonepk.infer.trials import TYPICAL, Trials
 from bonepk.model.toml_lines import read_toml
 from bonepk.study.fields import Fields
 
-__all__ = ["load_problem"]
+__all__ = ["load_problem", "read_free"]
 
 
 def load_problem(source: str | Path, *, file: str | None = None) -> Problem:
@@ -34,7 +34,7 @@ def load_problem(source: str | Path, *, file: str | None = None) -> Problem:
     faults = Faults()
     top = Fields(data, (), lines, faults)
     title, model = top.text("title", required=True), top.text("model") or "aibl"
-    free = [_free(name, one) for name, one in _named(top.table("parameters", required=True))]
+    free = [read_free(name, one) for name, one in _named(top.table("parameters", required=True))]
     effects = [_effect(name, one) for name, one in _named(top.table("effects"))]
     kinds = _named(top.table("errors"))
     errors, typical = {}, dict(TYPICAL)
@@ -80,7 +80,8 @@ def _numbers(table: Fields) -> dict[str, float]:
     return {name: value for name, value in found.items() if value is not None}
 
 
-def _free(name: str, one: Fields) -> Free | None:
+def read_free(name: str, one: Fields) -> Free | None:
+    """Read one fitted parameter; faults go to the table's collection."""
     start = one.number("start", required=True)
     bounds = one.numbers("bounds", required=True)
     scale = one.choice("scale", SCALES, "scale") or "log"
