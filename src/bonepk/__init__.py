@@ -19,6 +19,9 @@ _ROOMS = {
     "compare": "bonepk.decide",
     "calibrate": "bonepk.infer",
     "load_problem": "bonepk.infer",
+    "trial_intervals": "bonepk.infer",
+    "validate_intervals": "bonepk.infer",
+    "with_intervals": "bonepk.infer",
     "area": "bonepk.simulate.endpoints",
     "difference": "bonepk.simulate.endpoints",
     "months_to_times": "bonepk.simulate.endpoints",
@@ -53,6 +56,7 @@ _ROOMS = {
     "differentiate_records": "bonepk.simulate.differentiate",
     "read_nonmem": "bonepk.simulate.nonmem",
     "simulate": "bonepk.simulate",
+    "simulate_draws": "bonepk.simulate.draws",
     "simulate_many": "bonepk.simulate.ensemble",
     "simulate_records": "bonepk.simulate.nonmem",
 }
@@ -63,6 +67,9 @@ if TYPE_CHECKING:
     from bonepk.decide import compare as compare
     from bonepk.infer import calibrate as calibrate
     from bonepk.infer import load_problem as load_problem
+    from bonepk.infer import trial_intervals as trial_intervals
+    from bonepk.infer import validate_intervals as validate_intervals
+    from bonepk.infer import with_intervals as with_intervals
     from bonepk.interop import export as export
     from bonepk.interop import from_sbml as from_sbml
     from bonepk.interop import read_sbml as read_sbml
@@ -76,6 +83,7 @@ if TYPE_CHECKING:
     from bonepk.report import virtual_text as virtual_text
     from bonepk.simulate.differentiate import differentiate as differentiate
     from bonepk.simulate.differentiate import differentiate_records as differentiate_records
+    from bonepk.simulate.draws import simulate_draws as simulate_draws
     from bonepk.simulate.endpoints import area as area
     from bonepk.simulate.endpoints import difference as difference
     from bonepk.simulate.endpoints import months_to_times as months_to_times

@@ -37,7 +37,7 @@ class Draws:
     shifts: Mapping[str, F8]
     added: Mapping[str, F8]
 
-    def over(self, own: Mapping[str, float], system: System) -> dict[str, F8]:
+    def over(self, own: Mapping[str, float], system: System) -> dict[str, F8 | float]:
         """Values of every draw where some are set by name: those stay, but what is added is added to them.
 
         Parameters
@@ -48,12 +48,13 @@ class Draws:
 
         Returns
         -------
-        dict of str to ndarray, shape (draws,)
+        dict of str to ndarray, shape (draws,), or float
+            A number where no draw differs.
         """
-        made = {name: column for name, column in self.values.items() if name not in own}
+        made: dict[str, F8 | float] = {name: column for name, column in self.values.items() if name not in own}
         for name, more in self.added.items():
             made[name] = (own[name] if name in own else made.get(name, system.values[name])) + more
-        return {name: np.full(self.count, value) for name, value in own.items() if name not in made} | made
+        return {name: value for name, value in own.items() if name not in made} | made
 
 
 def draw_set(
