@@ -85,11 +85,12 @@ def _parser(guideline_facts: bool) -> argparse.ArgumentParser:
     trial = commands.add_parser("trial", help="simulate the arms of a trial, observed beside predicted")
     trial.add_argument("name", help="a name from 'bonepk trials', or a path to a .toml file")
     _common(trial)
+    trial.add_argument("--draws", type=int, default=100, metavar="N", help="for intervals (default 100; 0: none)")
+    trial.add_argument("--seed", type=int, default=1, help="same seed, same draws and people (default 1)")
     trial.add_argument("--no-figure", action="store_true", help="print the table only")
     trial.add_argument("--figure", type=Path, metavar="PATH", help="where the figure goes (default NAME.png)")
     virtual = trial.add_argument_group("virtual people")
     virtual.add_argument("--people", type=int, metavar="N", help="run the trial on N virtual people")
-    virtual.add_argument("--seed", type=int, default=1, help="same seed, same people and numbers (default 1)")
     virtual.add_argument("--no-fractures", action="store_true", help="bone density only")
     virtual.add_argument("--workers", type=int, metavar="N", help="threads (default all processors)")
     virtual.add_argument("--resume", type=Path, metavar="FOLDER", help="keep finished parts here and go on from them")
@@ -100,6 +101,10 @@ def _parser(guideline_facts: bool) -> argparse.ArgumentParser:
     validate.add_argument(
         "--page", type=Path, default=Path("validation.html"), metavar="PATH", help="the page to write"
     )
+    validate.add_argument("--draws", type=int, default=0, metavar="N", help="for intervals (default 0: none)")
+    validate.add_argument("--seed", type=int, default=0, help="of the draws (default 0)")
+    validate.add_argument("--table", type=Path, metavar="PATH", help="also write every row as CSV")
+    validate.add_argument("--summary", type=Path, metavar="PATH", help="also write the summaries as Markdown")
     validate.set_defaults(run=_validate)
 
     guideline = commands.add_parser("guideline", help="what guidelines say of one woman; no medical advice")
@@ -214,12 +219,19 @@ def _trial(options: argparse.Namespace) -> int:
     from bonepk.report import trial_figure, trial_text
     from bonepk.study import predict_trial
 
+    intervals = None
     with _Progress() as tell:
         result = predict_trial(options.name, model=options.model, parameters=options.parameters, progress=tell)
-    print(trial_text(result))
+        if options.draws:
+            from bonepk.infer import trial_intervals
+
+            intervals = trial_intervals(
+                result.trial, options.model, options.parameters, options.draws, options.seed, progress=tell
+            )
+    print(trial_text(result, intervals))
     if not options.no_figure and any(row.predicted is not None and not row.row.obstacle for row in result.rows):
         path = options.figure or Path(f"{result.trial.name}.png")
-        trial_figure(result, path)
+        trial_figure(result, path, intervals)
         print(f"figure: {path}")
     return 0
 
@@ -255,14 +267,16 @@ def _virtual(options: argparse.Namespace) -> int:
 
 
 def _validate(options: argparse.Namespace) -> int:
-    from bonepk.report import validation_page, validation_text
-    from bonepk.study import validate
+    from bonepk.report import gather, results_summary, results_table, validation_page, validation_text
 
     with _Progress() as tell:
-        results = validate(model=options.model, parameters=options.parameters, progress=tell)
-    print(validation_text(results))
-    validation_page(results, options.page)
-    print(f"page: {options.page}")
+        report = gather(None, options.model, options.parameters, options.draws, options.seed, progress=tell)
+    print(validation_text(report.results))
+    print(f"page: {validation_page(report, options.page)}")
+    if options.table is not None:
+        print(f"table: {results_table(report, options.table)}")
+    if options.summary is not None:
+        print(f"summary: {results_summary(report, options.summary)}")
     return 0
 
 

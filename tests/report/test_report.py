@@ -2,8 +2,6 @@
 
 import builtins
 import re
-import xml.etree.ElementTree as ET
-from html.parser import HTMLParser
 
 import pytest
 
@@ -13,19 +11,10 @@ from bonepk.report import (
     trial_table,
     trial_text,
     trials_text,
-    validation_page,
     validation_text,
 )
 from bonepk.report.cells import line_of, number
-from bonepk.report.scatter import scatter_svg
-from bonepk.study import predict_trial, trial_names, validate
-
-NAMES = ["z-fast", "atac", "swan", "azure", "ibis-ii"]
-
-
-@pytest.fixture(scope="module")
-def validation():
-    return validate(NAMES)
+from bonepk.study import predict_trial, trial_names
 
 
 @pytest.fixture(scope="module")
@@ -158,67 +147,6 @@ def test_missing_extras_are_named(z_fast, tmp_path, monkeypatch):
     without(monkeypatch, "rich")
     with pytest.raises(MissingExtraError, match=r"pip install 'bonepk\[cli\]'"):
         trial_table(z_fast)
-
-
-class Tags(HTMLParser):
-    """Counts rows and links, and checks that tags close in order."""
-
-    VOID = frozenset({"meta", "br", "circle", "line", "hr"})
-
-    def __init__(self):
-        super().__init__()
-        self.open, self.rows, self.links, self.ids = [], 0, [], set()
-
-    def handle_starttag(self, tag, attrs):
-        about = dict(attrs)
-        self.rows += tag == "tr"
-        if tag == "a":
-            self.links.append(about["href"])
-        if "id" in about:
-            self.ids.add(about["id"])
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        if tag not in self.VOID:
-            assert self.open.pop() == tag
-
-
-def test_page_is_whole_and_traces_every_number(validation, tmp_path):
-    path = validation_page(validation, tmp_path / "v.html")
-    text = path.read_text()
-    tags = Tags()
-    tags.feed(text)
-    assert tags.open == []
-    assert tags.rows > len(validation.rows)
-    assert "src=" not in text  # self-contained
-    assert "<script" not in text
-    for result in validation.trials:
-        assert result.trial.name in tags.ids
-        for citation in result.trial.citations.values():
-            assert not citation.doi or f"https://doi.org/{citation.doi}" in tags.links
-        for row in result.rows:
-            where = row.row.place.partition(" ")[0].rpartition("/")[2]
-            assert where in text  # file and line of each number
-    for name in validation.split.left_out:
-        assert name.split("(")[0].strip() in text
-
-
-def test_page_escapes_what_files_say(z_fast, validation, tmp_path):
-    from dataclasses import replace
-
-    trial = replace(z_fast.trial, title="<b>&")
-    page = validation_page(replace(validation, trials=(replace(z_fast, trial=trial),)), tmp_path / "v.html")
-    assert "&lt;b&gt;&amp;" in page.read_text()
-    assert "<b>&" not in page.read_text()
-
-
-def test_scatter_has_a_point_for_each_number(validation):
-    svg = scatter_svg(validation.rows)
-    root = ET.fromstring(svg)
-    kinds = {"percent_change", "difference", "relative_difference", "versus_premenopausal"}
-    expected = sum(r.points is not None and r.row.kind in kinds for r in validation.rows)
-    assert sum(e.tag == "circle" for e in root) == expected + 2  # two in the legend
 
 
 def test_predict_again_gives_the_same(z_fast):

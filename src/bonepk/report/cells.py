@@ -14,13 +14,17 @@ __all__ = [
     "HEADERS",
     "USE_WORDS",
     "Line",
+    "anchor",
     "citation_numbers",
     "decimals",
     "form_words",
+    "interval_words",
     "line_of",
     "number",
     "others",
     "scored_lines",
+    "shown_digits",
+    "source_line",
 ]
 
 USE_WORDS: Mapping[str, str] = {
@@ -89,6 +93,29 @@ def citation_numbers(trial: Trial) -> dict[str, int]:
     return {key: i + 1 for i, key in enumerate(trial.citations)}
 
 
+def source_line(row: Row) -> str:
+    """File and line a row stands in: ``abcsg-18.toml:53``."""
+    return row.place.partition(" [")[0].replace("\\", "/").rpartition("/")[2]
+
+
+def anchor(result: RowResult) -> str:
+    """Name of a row on the validation page."""
+    return f"{result.trial}-{source_line(result.row).rpartition(':')[2]}"
+
+
+def interval_words(result: RowResult) -> str:
+    """Write the interval a number is expected in as ``-1.2 to 3.4``; empty without one."""
+    if result.low is None or result.high is None:
+        return ""
+    signed, digits = result.row.kind in _SIGNED, shown_digits(result.row)
+    return f"{number(result.low, signed, digits)} to {number(result.high, signed, digits)}"
+
+
+def shown_digits(row: Row) -> int:
+    """Decimals a prediction is shown with."""
+    return 0 if row.unit == "pmol/L" else 2 if row.unit in {"1", "%/year"} else 1
+
+
 def form_words(row: Row) -> str:
     """Say how a number is expressed, if it is not simply a percent change from day 0."""
     since = f" since month {row.since:g}" if row.since else ""
@@ -113,7 +140,7 @@ def line_of(result: RowResult, trial: Trial) -> Line:
     if row.spread:
         kind = {"ci95": "", "se": " se", "sd": " sd", "range": " range"}[row.spread.type]
         observed += f" ({number(row.spread.low, signed, digits)} to {number(row.spread.high, signed, digits)}{kind})"
-    shown = 0 if row.unit == "pmol/L" else 2 if row.unit in {"1", "%/year"} else 1
+    shown = shown_digits(row)
     arm = trial.arm(row.arm).label if row.arm else "all arms"
     if row.versus:
         arm = f"{row.arm} - {row.versus}" if row.kind.endswith("difference") else f"{row.arm} / {row.versus}"

@@ -41,12 +41,16 @@ _UNITS = {
 }
 
 
-def trial_figure(result: TrialResult, path: str | Path) -> Path:
+def trial_figure(result: TrialResult, path: str | Path, intervals: TrialIntervals | None = None) -> Path:
     """Draw a trial and save it.
 
     Solid lines are simulated; points are published values with the interval of their mean (thin bars: spread between
     women). Filled points were predicted and never fitted, open ones belong to fitted trials, grey crosses are not
     scored. A change counted from a later month stands on the simulated course at that month.
+
+    With intervals, the dark band around a course is what draws of the parameters give, the light one adds the spread
+    between trials; the grey bar beside a point is where that published number is expected, with the errors of the
+    model and of sampling.
 
     Parameters
     ----------
@@ -54,6 +58,8 @@ def trial_figure(result: TrialResult, path: str | Path) -> Path:
         From `bonepk.study.predict_trial`.
     path : str or Path
         Where to; the ending chooses the format (``.png``, ``.svg``, ``.pdf``).
+    intervals : TrialIntervals, optional
+        From `bonepk.infer.trial_intervals`.
 
     Returns
     -------
@@ -81,7 +87,7 @@ def trial_figure(result: TrialResult, path: str | Path) -> Path:
     sources = _sources(result, 52 * columns + 10)
     names = [run.arm.name for run in result.arms]
     colours = {name: _COLOURS[i % len(_COLOURS)] for i, name in enumerate(names)}
-    handles = _handles(result, colours)
+    handles = _handles(result, colours) + _band_handles(intervals)
     legend_rows = -(-len(handles) // (columns + 1))
     # inches: head (title, use), foot (axis label, legend, sources)
     head = 0.14 + 0.24 * len(title) + 0.28
@@ -101,7 +107,7 @@ def trial_figure(result: TrialResult, path: str | Path) -> Path:
         wspace=0.26,
     )
     for axes, (endpoint, form, members) in zip(grid.flat, panels, strict=False):
-        _panel(axes, result, endpoint, form, members, colours)
+        _panel(axes, result, endpoint, form, members, colours, intervals)
     for axes in grid.flat[len(panels) :]:
         axes.set_visible(False)
     figure.text(0.68 / width, 1 - 0.14 / height, "\n".join(title), fontsize=12.5, weight="bold", va="top")
@@ -137,7 +143,13 @@ def _panels(result: TrialResult) -> list[tuple[str, str, list[RowResult]]]:
 
 
 def _panel(
-    axes: Any, result: TrialResult, endpoint: str, form: str, members: Sequence[RowResult], colours: dict[str, str]
+    axes: Any,
+    result: TrialResult,
+    endpoint: str,
+    form: str,
+    members: Sequence[RowResult],
+    colours: dict[str, str],
+    intervals: TrialIntervals | None,
 ) -> None:
     output = ENDPOINTS[endpoint].output
     runs = {run.arm.name: run for run in result.arms if not run.failure}
@@ -145,11 +157,15 @@ def _panel(
     pairs = dict.fromkeys((r.row.arm, r.row.versus) for r in members if r.row.versus)
     only_pairs = len(pairs) > 1 and not any(not m.row.versus for m in members)
     if form != "relative" and not only_pairs:
-        _arms(axes, runs, output, form, {m.row.arm for m in members if not m.row.versus}, colours)
+        measured = {m.row.arm for m in members if not m.row.versus}
+        _arms(axes, runs, output, form, measured, colours)
+        for name in runs if form != "difference" else measured:
+            draw_band(axes, intervals, colours[name], lambda drawn, n=name: _course(drawn[n], output, form))
     for arm, versus in pairs:
         colour = colours[arm] if len(pairs) > 1 else _DIFFERENCE
         course = _between(runs[arm], runs[versus], output, form)
         axes.plot(runs[arm].months, course, color=colour, linewidth=2.1, zorder=3)
+        draw_band(axes, intervals, colour, lambda drawn, a=arm, b=versus: _between(drawn[a], drawn[b], output, form))
     shift = _shifts(members)
     for member in members:
         name = member.row.arm

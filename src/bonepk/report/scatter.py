@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from bonepk.report.cells import USE_WORDS
+from bonepk.report.cells import USE_WORDS, anchor
+from bonepk.report.forest import COLOURS
 from bonepk.study.endpoints import ENDPOINTS
 from bonepk.study.predict import RowResult
 
 __all__ = ["scatter_svg"]
 
 _SIZE, _LEFT, _TOP = 330, 48, 26
-_COLOURS = {"prediction": "#0072B2", "calibration": "#D55E00"}
 _KINDS = {"percent_change", "difference", "relative_difference", "versus_premenopausal"}
 
 
 def scatter_svg(rows: Sequence[RowResult]) -> str:
-    """Draw two panels, bone density and markers: one point for each scored number in percent or points."""
+    """Draw two panels, bone density and markers: one point for each scored number in percent or points.
+
+    A point leads to its line in the page; its interval, where it has one, is a faint bar.
+    """
     shown = [r for r in rows if r.points is not None and r.row.kind in _KINDS]
     density = [r for r in shown if r.row.endpoint.startswith("bmd_")]
     marker = [r for r in shown if not r.row.endpoint.startswith("bmd_")]
@@ -29,7 +32,7 @@ def scatter_svg(rows: Sequence[RowResult]) -> str:
         _panel(marker, "markers (%)", 2 * _LEFT + _SIZE + 30),
     ]
     x = _LEFT
-    for use, colour in _COLOURS.items():
+    for use, colour in COLOURS.items():
         parts.append(f"<circle cx='{x}' cy='{height - 8}' r='4' fill='{colour}' fill-opacity='.65'/>")
         parts.append(f"<text x='{x + 9}' y='{height - 4}'>{USE_WORDS[use]}</text>")
         x += 170
@@ -61,11 +64,20 @@ def _panel(rows: Sequence[RowResult], title: str, left: float) -> str:
     parts.append(f"<text x='{left + _SIZE / 2}' y='{_TOP + _SIZE + 32}' text-anchor='middle'>observed</text>")
     at = f"{left - 36},{_TOP + _SIZE / 2}"
     parts.append(f"<text transform='translate({at}) rotate(-90)' text-anchor='middle'>predicted</text>")
-    for r in sorted(rows, key=lambda r: r.use == "prediction"):
+    ordered = sorted(rows, key=lambda r: r.use == "prediction")
+    for r in ordered:
+        if r.low is not None and r.high is not None:
+            at = x(r.row.value)
+            ends = f"y1='{y(min(max(r.low, low), high)):.1f}' y2='{y(min(max(r.high, low), high)):.1f}'"
+            parts.append(
+                f"<line x1='{at:.1f}' x2='{at:.1f}' {ends} stroke='{COLOURS.get(r.use, '#777')}' stroke-opacity='.22'/>"
+            )
+    for r in ordered:
         label = f"{r.trial}, {ENDPOINTS[r.row.endpoint].label}, month {r.row.month:g}: {r.row.value:g} observed"
         parts.append(
+            f"<a href='#{escape(anchor(r), quote=True)}'>"
             f"<circle cx='{x(r.row.value):.1f}' cy='{y(r.predicted or 0.0):.1f}' r='4'"
-            f" fill='{_COLOURS.get(r.use, '#777')}' fill-opacity='.65'>"
-            f"<title>{escape(label)}, {r.predicted:.1f} predicted</title></circle>"
+            f" fill='{COLOURS.get(r.use, '#777')}' fill-opacity='.65'>"
+            f"<title>{escape(label)}, {r.predicted:.1f} predicted</title></circle></a>"
         )
     return "".join(parts)

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from bonepk.errors import MissingExtraError
-from bonepk.report.cells import HEADERS, USE_WORDS, line_of, others, scored_lines
+from bonepk.report.cells import HEADERS, USE_WORDS, interval_words, line_of, others, scored_lines
+from bonepk.report.summaries import density, not_density
 from bonepk.study.evidence import Trial, load_trial, trial_names
 from bonepk.study.predict import TrialResult, Validation
 from bonepk.study.score import Score, counts, scores, worst
@@ -16,18 +17,23 @@ from bonepk.study.split import read_split
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from bonepk.infer.intervals import TrialIntervals
+
 __all__ = ["trial_table", "trial_text", "trials_text", "validation_text"]
 
 _WIDTH = 118
 
 
-def trial_text(result: TrialResult) -> str:
+def trial_text(result: TrialResult, intervals: TrialIntervals | None = None) -> str:
     """Observed beside predicted for one trial, as plain text.
 
     Parameters
     ----------
     result : TrialResult
         From `bonepk.study.predict_trial`.
+    intervals : TrialIntervals, optional
+        From `bonepk.infer.trial_intervals`: a column with the predictive interval of each published number, and
+        whether it holds the number.
 
     Returns
     -------
@@ -35,6 +41,7 @@ def trial_text(result: TrialResult) -> str:
         Head, assumptions, table, what is not predicted and why, summary error, citations.
     """
     trial = result.trial
+    result = _with(result, intervals)
     parts = [_head(result)]
     lines = [line for _, line in scored_lines(result)]
     if lines:
@@ -42,10 +49,13 @@ def trial_text(result: TrialResult) -> str:
         for line in lines:
             if line.note and line.note not in marks:
                 marks[line.note] = _letter(len(marks))
-        cells = [(*line.cells, marks.get(line.note, "")) for line in lines]
-        parts.append(_grid([(*HEADERS, ""), *cells], right={0, 4, 5}))
+        headers, rows = _columns(result, intervals)
+        cells = [(*row, marks.get(line.note, "")) for row, line in zip(rows, lines, strict=True)]
+        parts.append(_grid([(*headers, ""), *cells], right={0, 4, headers.index("error")}))
         if marks:
             parts.append("\n".join(_wrap(f"  {mark}  {note}", "     ") for note, mark in marks.items()))
+    if intervals is not None:
+        parts.append("\n".join(_wrap(line, "  ") for line in _about(intervals)))
     for reason, rows in others(result.rows).items():
         kept = [line_of(r, trial) for r in rows]
         cells = [(k.month, k.endpoint, k.arm, k.observed, k.citation, k.note) for k in kept]
@@ -56,6 +66,38 @@ def trial_text(result: TrialResult) -> str:
     sources = [f"  [{i + 1}] {c}" for i, c in enumerate(trial.citations.values())]
     parts.append("sources\n" + "\n".join(_wrap(s, "      ") for s in sources))
     return "\n\n".join(parts)
+
+
+def _with(result: TrialResult, intervals: TrialIntervals | None) -> TrialResult:
+    if intervals is None:
+        return result
+    from bonepk.infer.intervals import with_intervals
+
+    return with_intervals(result, intervals)
+
+
+def _columns(result: TrialResult, intervals: TrialIntervals | None) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Headers and cells, with the interval after the prediction where there are intervals."""
+    found = scored_lines(result)
+    if intervals is None or not intervals.rows:
+        return HEADERS, [line.cells for _, line in found]
+    headers = (*HEADERS[:5], f"{100 * intervals.level:g} % interval", "holds it", *HEADERS[5:])
+    words = {True: "yes", False: "no", None: ""}
+    rows = [(*line.cells[:5], interval_words(row), words[row.covered], *line.cells[5:]) for row, line in found]
+    return headers, rows
+
+
+def _about(intervals: TrialIntervals) -> list[str]:
+    """What the intervals are made of, or why there are none."""
+    if not intervals.rows:
+        return [intervals.note] if intervals.note else []
+    skipped = f", {intervals.skipped} not solved" if intervals.skipped else ""
+    lines = [
+        f"{100 * intervals.level:g} % interval: where the published number is expected; {intervals.draws} draws of set "
+        f"'{intervals.parameters}'{skipped}, spread between trials (this one taken as new), model error, sampling. "
+        "'holds it': the published number lies in it. 'in', 'out': the prediction in the published interval of the mean."
+    ]
+    return [*lines, intervals.note] if intervals.note else lines
 
 
 def _head(result: TrialResult) -> str:
@@ -74,8 +116,8 @@ def _head(result: TrialResult) -> str:
     return "\n".join(_wrap(line, "  ") for line in [*lines, *failed])
 
 
-def trial_table(result: TrialResult) -> Table:
-    """Observed beside predicted for one trial, as a table of the package rich.
+def trial_table(result: TrialResult, intervals: TrialIntervals | None = None) -> Table:
+    """Observed beside predicted for one trial, as a table of the package rich; intervals as in `trial_text`.
 
     Raises
     ------
@@ -87,11 +129,13 @@ def trial_table(result: TrialResult) -> Table:
     except ImportError:
         raise MissingExtraError("coloured tables need rich; pip install 'bonepk[cli]'") from None
     table = Table(title=f"{result.trial.title} ({USE_WORDS[result.use]})", title_justify="left")
-    for i, header in enumerate(HEADERS):
-        table.add_column(header, justify="right" if i in {0, 4, 5} else "left")
+    result = _with(result, intervals)
+    headers, rows = _columns(result, intervals)
+    for header in headers:
+        table.add_column(header, justify="right" if header in {"month", "predicted", "error"} else "left")
     colour = {True: "green", False: "red", None: ""}
-    for _, line in scored_lines(result):
-        table.add_row(*line.cells, style=colour[line.good])
+    for cells, (_, line) in zip(rows, scored_lines(result), strict=True):
+        table.add_row(*cells, style=colour[line.good])
     return table
 
 
@@ -123,16 +167,23 @@ def validation_text(results: Validation) -> str:
     str
     """
     rows = results.rows
-    used = [r for r in rows if r.use != "not_used"]
+    used = [r for r in rows if r.use in {"calibration", "prediction"}]
+    banded = any(r.low is not None for r in rows)
     found = ", ".join(f"{n} {what}" for what, n in counts(rows).items())
     parts = [
         f"{len(results.trials)} trials, {len(rows)} numbers: {found}",
-        "errors are predicted minus observed, in percentage points; 'read' leaves out recalled numbers",
+        "errors are predicted minus observed, in percentage points; 'read' leaves out recalled numbers"
+        + ("; 'covered': published numbers in the interval they are expected in" if banded else ""),
         _scores_grid("use", scores(used), scores(used, confidence="verified")),
     ]
-    for by in ("endpoint", "treatment"):
-        key = ("use", by) if by == "endpoint" else (by, "measure")
-        parts.append(_scores_grid(by, scores(used, key), scores(used, key, confidence="verified")))
+    bone, rest = density(used), not_density(used)
+    for title, some, by in (
+        ("endpoint", used, ("use", "endpoint")),
+        ("bone density by class", bone, ("use", "class")),
+        ("markers by class", rest, ("class", "family")),
+    ):
+        if some:
+            parts.append(_scores_grid(title, scores(some, by), scores(some, by, confidence="verified")))
     trials = {t.trial.name: t.trial for t in results.trials}
     for measure in ("BMD", "marker"):
         bad = worst(used, 10, measure)
@@ -148,10 +199,13 @@ def validation_text(results: Validation) -> str:
 
 def _scores_grid(title: str, every: Sequence[Score], read: Sequence[Score]) -> str:
     by_group = {s.group: s for s in read}
-    rows: list[tuple[str, ...]] = [(title, "", "n", "RMSE", "MAE", "bias", "in interval", "n read", "RMSE read")]
+    bands = any(s.bands for s in every)
+    share = "covered" if bands else "in interval"
+    rows: list[tuple[str, ...]] = [(title, "", "n", "RMSE", "MAE", "bias", share, "n read", "RMSE read")]
     for s in every:
         other = by_group.get(s.group)
-        inside = f"{s.within}/{s.intervals}" if s.intervals else ""
+        part, whole = (s.covered, s.bands) if bands else (s.within, s.intervals)
+        inside = f"{part}/{whole}" if whole else ""
         read_cells = (str(other.n), f"{other.rmse:.2f}") if other else ("0", "")
         first = [USE_WORDS.get(g, g) for g in s.group]
         rows.append(
