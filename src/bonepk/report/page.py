@@ -124,8 +124,8 @@ def _reading(report: Report) -> str:
     if report.has_intervals:
         share = f"{100 * report.made.level:g} %"
         text += (
-            f" The {share} interval is where the published number of a new trial is expected: it carries the"
-            " uncertainty of the parameters, the spread between trials, the model's error and the sampling of the trial."
+            f" The {share} interval is where the published number of a new trial is expected: uncertainty of the"
+            " parameters, spread between trials, the model's error and the trial's sampling together."
         )
     elif report.made.note:
         text += f" No predictive intervals: {report.made.note}."
