@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from bonepk.errors import SolverError
+from bonepk.infer.predictor import RowClass
 from bonepk.infer.rows import Block, Row
 
 TRUE = {"rate": 0.05, "gain": 8.0, "loss": 2.0}
@@ -83,3 +84,16 @@ def trials(rng, count=8, se=0.3, shift=None, model_sd=0.0, visits=0.7, kind=Exac
             ]
         blocks.append(Block(f"{name}-{i}", tuple(rows)))
     return kind(tuple(blocks))
+
+
+class Told(Exact):
+    """The same, and its rows say what they are about: a drug stopped after month 24, and month 6 recalled."""
+
+    def classes(self, block):
+        made = []
+        for row in next(b for b in self.blocks if b.name == block).rows:
+            given = frozenset({"drug"} if row.arm == "drug" else ())
+            stopped = given if row.month > 24 else frozenset()
+            word = "stopped: drug" if stopped else "drug" if given else "no drug"
+            made.append(RowClass(word, given, stopped, row.month == 6))
+        return made
