@@ -77,8 +77,8 @@ def drawn_trial(
 ) -> DrawnTrial:
     """Run the arms of a trial over draws, all side by side in machine code.
 
-    A trial that was fitted is treated as new: its shifts are drawn, not those the fit found for it. Only a shift that
-    several trials share by name is the fitted one.
+    A trial that was fitted is treated as new, as a prediction without shifts is that of a typical trial: its shifts are
+    drawn, not those the fit found for it, and a shift that some trials share is left out.
 
     Parameters
     ----------
@@ -104,10 +104,7 @@ def drawn_trial(
     parts = [cohorts(trial, arm) for arm in arms]
     groups = [c for group in parts for c in group]
     # the same seed, so that a draw with shifts has the parameters of the one without
-    known = [
-        draw_set(system, chosen, draws, np.random.default_rng(seed), between=between, trial=trial.name)
-        for between in (False, True)
-    ]
+    known = [draw_set(system, chosen, draws, np.random.default_rng(seed), between=between) for between in (False, True)]
     plans: list[Plan] = [c.plan for c in groups for _ in range(2 * draws)]
     table = _table(system, [c.parameters for c in groups], known)
     outputs = tuple(dict.fromkeys(e.output for e in ENDPOINTS.values() if e.output in system.output_names))

@@ -32,6 +32,7 @@ F8 = NDArray[np.float64]
 Progress = Callable[[int, int, str], None]
 Parameters = ParameterSet | str | Path | Mapping[str, float | str] | None
 
+_CHANGES = {"percent_change", "relative_difference", "versus_premenopausal"}  # nothing falls by more than 100 %
 _NOISE = 20  # errors drawn for each run: they are cheap, and smooth the ends of an interval
 
 
@@ -256,7 +257,9 @@ def _rows(
     # draws and errors come from generators of their own: neither moves when the other changes
     noise = loss.noise((len(mixed), _NOISE, len(able)), np.random.default_rng([seed, 1])) @ root.T
     unit = np.array([percent_of(row) for _, row in able])
-    low, high = np.quantile(mixed[:, None, :] + noise / unit, [0.5 - level / 2, 0.5 + level / 2], axis=(0, 1))
+    floor = np.array([-100.0 if row.kind in _CHANGES else -np.inf for _, row in able])
+    made = np.maximum(mixed[:, None, :] + noise / unit, floor)
+    low, high = np.quantile(made, [0.5 - level / 2, 0.5 + level / 2], axis=(0, 1))
     return {
         k: RowInterval(
             low=float(low[j]),

@@ -64,7 +64,7 @@ def draw_set(
     rng: np.random.Generator,
     *,
     between: bool = True,
-    trial: str = "",
+    like: str = "",
 ) -> Draws:
     """Draw parameters from a set, and shifts between trials from their distributions.
 
@@ -80,9 +80,9 @@ def draw_set(
     rng : numpy.random.Generator
         The parameters do not depend on `between`.
     between : bool
-        Draw shifts; else there are none.
-    trial : str
-        Name of the trial: a shift that some trials share comes with these alone, as the fit found it.
+        Draw the shifts every trial has for itself; else there are none.
+    like : str
+        Name of a fitted trial: shifts it shares with others (of a kind of women) come with it, as the fit found them.
 
     Returns
     -------
@@ -114,13 +114,13 @@ def draw_set(
             faults.add(f"set '{chosen.name}' [{name}]", f"no parameter '{name}'", cure=near(name, units))
     shifts: dict[str, F8] = {}
     added: dict[str, F8] = {}
-    for effect in chosen.effects if between else ():
+    for effect in chosen.effects:
         here = [p for p in effect.parameters if _here(p.removeprefix("+"), system)]
         for name in here:
             if name.removeprefix("+") not in units:
                 faults.add(f"set '{chosen.name}' [effects.{effect.name}]", f"no parameter '{name}'")
-        drawn = _shifts(effect, chosen, draws, rng, trial)
-        if not here or len(faults):
+        drawn = _shifts(effect, chosen, draws, rng, like)
+        if not here or len(faults) or not (between or like in effect.together):
             continue
         shifts[effect.name] = drawn
         for name in here:
@@ -138,11 +138,11 @@ def _here(name: str, system: System) -> bool:
     return "." not in name or name.split(".", 1)[0] in system.components
 
 
-def _shifts(effect: SetEffect, chosen: ParameterSet, draws: int, rng: np.random.Generator, trial: str) -> F8:
+def _shifts(effect: SetEffect, chosen: ParameterSet, draws: int, rng: np.random.Generator, like: str) -> F8:
     drawn = rng.normal(0.0, effect.sd, draws)  # drawn in any case: one effect's numbers do not depend on another's
     if not effect.together:
         return drawn
-    if trial not in effect.together:
+    if like not in effect.together:
         return np.zeros(draws)
     if effect.draws:
         return np.array(effect.draws)[np.arange(draws) % len(chosen.draws)]

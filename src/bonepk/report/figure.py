@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bonepk.errors import DataError, Fault, MissingExtraError
+from bonepk.report.bands import band_handles, draw_band, draw_expected
 from bonepk.report.cells import USE_WORDS
 from bonepk.study.endpoints import ENDPOINTS
 from bonepk.study.predict import ArmRun, RowResult, TrialResult
+
+if TYPE_CHECKING:
+    from bonepk.infer.intervals import TrialIntervals
 
 __all__ = ["trial_figure"]
 
@@ -32,6 +36,7 @@ _FORMS = {
     "level": "level",
     "ratio": "ratio",
 }
+_STEP = 0.009  # between points of one month, as a part of the last month
 _UNITS = {
     "change": "change from day 0 (%)",
     "difference": "change from day 0 (%), difference (points)",
@@ -49,7 +54,7 @@ def trial_figure(result: TrialResult, path: str | Path, intervals: TrialInterval
     scored. A change counted from a later month stands on the simulated course at that month.
 
     With intervals, the dark band around a course is what draws of the parameters give, the light one adds the spread
-    between trials; the grey bar beside a point is where that published number is expected, with the errors of the
+    between trials; the thin bar beside a point is where that published number is expected, with the errors of the
     model and of sampling.
 
     Parameters
@@ -77,6 +82,10 @@ def trial_figure(result: TrialResult, path: str | Path, intervals: TrialInterval
         from matplotlib.figure import Figure
     except ImportError:
         raise MissingExtraError('figures need matplotlib; pip install "bonepk[plot]"') from None
+    if intervals is not None:
+        from bonepk.infer.intervals import with_intervals
+
+        result = with_intervals(result, intervals)
     panels = _panels(result)
     if not panels:
         place = f"trial '{result.trial.name}'"
@@ -87,7 +96,7 @@ def trial_figure(result: TrialResult, path: str | Path, intervals: TrialInterval
     sources = _sources(result, 52 * columns + 10)
     names = [run.arm.name for run in result.arms]
     colours = {name: _COLOURS[i % len(_COLOURS)] for i, name in enumerate(names)}
-    handles = _handles(result, colours) + _band_handles(intervals)
+    handles = _handles(result, colours) + band_handles(intervals)
     legend_rows = -(-len(handles) // (columns + 1))
     # inches: head (title, use), foot (axis label, legend, sources)
     head = 0.14 + 0.24 * len(title) + 0.28
@@ -160,17 +169,18 @@ def _panel(
         measured = {m.row.arm for m in members if not m.row.versus}
         _arms(axes, runs, output, form, measured, colours)
         for name in runs if form != "difference" else measured:
-            draw_band(axes, intervals, colours[name], lambda drawn, n=name: _course(drawn[n], output, form))
+            draw_band(axes, intervals, colours[name], _express(name, "", output, form))
     for arm, versus in pairs:
         colour = colours[arm] if len(pairs) > 1 else _DIFFERENCE
         course = _between(runs[arm], runs[versus], output, form)
         axes.plot(runs[arm].months, course, color=colour, linewidth=2.1, zorder=3)
-        draw_band(axes, intervals, colour, lambda drawn, a=arm, b=versus: _between(drawn[a], drawn[b], output, form))
+        draw_band(axes, intervals, colour, _express(arm, versus, output, form))
     shift = _shifts(members)
+    last = max((m.row.month or 0.0) for m in members)
     for member in members:
         name = member.row.arm
         colour = colours[name] if not member.row.versus or len(pairs) > 1 else _DIFFERENCE
-        _point(axes, member, runs[name], output, form, colour, shift[id(member)])
+        _point(axes, member, runs[name], output, form, colour, shift[id(member)], last)
     axes.set_title(ENDPOINTS[endpoint].label, fontsize=10, loc="left")
     unit = _UNITS.get(form) or f"level ({members[0].row.unit})"
     if only_pairs and form == "difference":
@@ -179,7 +189,7 @@ def _panel(
     axes.set_xlabel("months since study start", fontsize=8)
     axes.tick_params(labelsize=8, length=3, color="#888888")
     last = max(float(run.months[-1]) for run in runs.values())
-    axes.set_xlim(-0.02 * last, 1.04 * last)
+    axes.set_xlim(-0.02 * last, (1.04 if all(m.low is None for m in members) else 1.075) * last)
     step = 12 if last <= 84 else 24
     axes.set_xticks(np.arange(0, last + 1, step if last > 12 else 3))
     axes.grid(axis="y", color="#E6E6E6", linewidth=0.6, zorder=0)
@@ -220,6 +230,13 @@ def _between(run: ArmRun, other: ArmRun, output: str, form: str) -> F8:
     return 100 * ((1 + mine / 100) / (1 + theirs / 100) - 1) if form == "relative" else mine - theirs
 
 
+def _express(arm: str, versus: str, output: str, form: str) -> Callable[[Mapping[str, ArmRun]], F8]:
+    """Course of an arm, or of its difference from another, from the arms of one draw."""
+    if not versus:
+        return lambda runs: _course(runs[arm], output, form)
+    return lambda runs: _between(runs[arm], runs[versus], output, form)
+
+
 def _shifts(members: Sequence[RowResult]) -> dict[int, float]:
     """Move points of one month apart, in months, so that intervals do not hide each other."""
     last = max((m.row.month or 0.0) for m in members)
@@ -229,21 +246,27 @@ def _shifts(members: Sequence[RowResult]) -> dict[int, float]:
     found = {}
     for group in at.values():
         for i, member in enumerate(group):
-            found[id(member)] = (i - (len(group) - 1) / 2) * 0.009 * last
+            wide = 1.0 if member.low is None else 2.6  # room for the bar of what was expected
+            found[id(member)] = (i - (len(group) - 1) / 2) * wide * _STEP * last
     return found
 
 
-def _point(axes: Any, member: RowResult, run: ArmRun, output: str, form: str, colour: str, shift: float) -> None:
+def _point(
+    axes: Any, member: RowResult, run: ArmRun, output: str, form: str, colour: str, shift: float, last: float
+) -> None:
     row = member.row
     month = (row.month or 0.0) + shift
     low, high = (row.spread.low, row.spread.high) if row.spread else (row.value, row.value)
-    values = np.array([low, row.value, high])
+    expected = (np.nan, np.nan) if member.low is None or member.high is None else (member.low, member.high)
+    values = np.array([low, row.value, high, *expected])
     if row.kind.startswith("annual"):
         values = values * ((row.month or 0.0) - row.since) / 12
     if row.since and form == "change":  # stands on the simulated course at the month it is counted from
         base = 1 + run.change(output, row.since) / 100
         values = 100 * (base * (1 + values / 100) - 1)
-    low, value, high = values
+    low, value, high = values[:3]
+    if np.isfinite(expected).all():
+        draw_expected(axes, month + 1.1 * _STEP * last, values[3], values[4], colour, 0.8 * _STEP * last)
     if row.spread:
         thick = 1.5 if row.spread.of_mean else 0.7
         axes.plot([month, month], [low, high], color=colour, linewidth=thick, zorder=4, solid_capstyle="butt")

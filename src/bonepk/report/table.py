@@ -49,8 +49,8 @@ def trial_text(result: TrialResult, intervals: TrialIntervals | None = None) -> 
         for line in lines:
             if line.note and line.note not in marks:
                 marks[line.note] = _letter(len(marks))
-        headers, rows = _columns(result, intervals)
-        cells = [(*row, marks.get(line.note, "")) for row, line in zip(rows, lines, strict=True)]
+        headers, table = _columns(result, intervals)
+        cells = [(*row, marks.get(line.note, "")) for row, line in zip(table, lines, strict=True)]
         parts.append(_grid([(*headers, ""), *cells], right={0, 4, headers.index("error")}))
         if marks:
             parts.append("\n".join(_wrap(f"  {mark}  {note}", "     ") for note, mark in marks.items()))
@@ -88,14 +88,15 @@ def _columns(result: TrialResult, intervals: TrialIntervals | None) -> tuple[tup
 
 
 def _about(intervals: TrialIntervals) -> list[str]:
-    """What the intervals are made of, or why there are none."""
+    """Say what the intervals are made of, or why there are none."""
     if not intervals.rows:
         return [intervals.note] if intervals.note else []
     skipped = f", {intervals.skipped} not solved" if intervals.skipped else ""
     lines = [
         f"{100 * intervals.level:g} % interval: where the published number is expected; {intervals.draws} draws of set "
         f"'{intervals.parameters}'{skipped}, spread between trials (this one taken as new), model error, sampling. "
-        "'holds it': the published number lies in it. 'in', 'out': the prediction in the published interval of the mean."
+        "'holds it': the published number lies in it. 'in', 'out': the prediction in the published interval of the "
+        "mean."
     ]
     return [*lines, intervals.note] if intervals.note else lines
 

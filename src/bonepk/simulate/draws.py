@@ -35,6 +35,7 @@ def simulate_draws(
     parameters: ParameterSet | str | Path | None = None,
     draws: int = 100,
     between_trials: bool = False,
+    like: str = "",
     seed: int = 0,
     values: Mapping[str, float] | None = None,
     inputs: Mapping[str, float] | None = None,
@@ -56,6 +57,8 @@ def simulate_draws(
     between_trials : bool
         Also draw what differs from trial to trial (shifts of the set's effects): the courses of the next trials, and
         not of a typical one.
+    like : str
+        Name of a fitted trial whose kind of women is meant: with the shifts it shares with others by name.
     seed : int
     values, inputs : mapping of str to float, optional
         Parameters and inputs that are the same in every draw, in the model's units, whatever the set says of them.
@@ -84,7 +87,7 @@ def simulate_draws(
     chosen = fit_of(model, parameters)
     system = model if parameters is None else apply_set(model, chosen)
     own = overrides_of(system, values, inputs)
-    drawn = draw_set(system, chosen, draws, np.random.default_rng(seed), between=between_trials)
+    drawn = draw_set(system, chosen, draws, np.random.default_rng(seed), between=between_trials, like=like)
     made = simulate_many(system, plan, drawn.over(own, system), progress=progress, **run)
     good = solved(made["status"].values == 0, made["reason"].values, f"set '{chosen.name}'")
     kept = made.drop_vars(["status", "reason"]).isel(person=np.flatnonzero(good))
@@ -95,6 +98,7 @@ def simulate_draws(
         "draws": draws,
         "skipped": int(np.sum(~good)),
         "between_trials": int(between_trials),
+        "like": like,
         "seed": seed,
     }
     return kept.assign_attrs(about)
