@@ -205,6 +205,26 @@ def test_calibrate_a_problem_of_ones_own(folder, capsys):
     assert (value["value"] if isinstance(value, dict) else value) == pytest.approx(3.0, rel=1e-4)
 
 
+def test_calibrate_under_variants(folder, capsys):
+    (folder / "one.toml").write_text(MODEL)
+    rows = [f"{who},{t},concentration,{100 / 10 * math.exp(-0.3 * t)}" for who in "ab" for t in (1, 2, 4, 8)]
+    (folder / "data.csv").write_text("\n".join(["id,time,output,value", *rows]) + "\n")
+    second = 'b = { regimen = [{ give = "drug", dose = "100 mg", doses = 1 }] }\n\n[parameters]'
+    (folder / "problem.toml").write_text(PROBLEM.replace("\n[parameters]", second))
+    (folder / "v.toml").write_text(
+        "[variants.big]\nfixed = { V = 20 }\n[variants.no-b]\nwithout = [{ trials = ['b'] }]\n"
+    )
+    words = ["calibrate", "problem.toml", "--variants", "v.toml", "--folder", "work", "--out", "full.toml"]
+    assert main(words) == 0
+    shown = capsys.readouterr().out
+    assert "| big |" in shown
+    assert {"v.md", "v.csv", "v-rows.csv", "full.toml"} <= {p.name for p in folder.iterdir()}
+    assert {p.name for p in (folder / "work").iterdir()} == {"full", "big", "no-b"}
+    assert main([*words, "--from", "full.toml", "--folder", "other"]) == 0
+    assert main([*words, "--memory", "0"]) == 2
+    assert "no row of a table is known as recalled" in capsys.readouterr().err
+
+
 PROBLEM = """\
 title = "One rate"
 model = "one.toml"

@@ -117,6 +117,8 @@ def test_rows_of_a_class_leave_and_the_others_stay(made):
     assert {(r.row.arm, r.row.month) for r in gone} == {("drug", 36.0)}
     assert {r.treatment for r in gone} == {"stopped: drug"}
     assert len(gone) == 6
+    assert found.score("held", "bmd", treatment="stopped: drug").n == 6
+    assert found.score("held", "bmd", treatment="drug") is None
     assert len([r for r in found.rows if r.part == "fitted"]) == 42
     sds = [fit.objective.errors["bmd"].sd for fit in (found.fit, made.full.fit)]
     assert sds[0] != sds[1]  # estimated again

@@ -45,12 +45,12 @@ percentage points). Typical: without any shift of the trial. Predicted: trials t
 
 
 def _worth(every: Sequence[Refit]) -> list[str]:
-    fitted = _families(every, "fitted")
-    ahead = _families(every, "predicted")
+    fitted, ahead = _families(every, "fitted"), _families(every, "predicted")
     head = ["variant", "standard deviations", "starts agreeing", "change"]
-    head += [f"{kin} fitted" for kin in fitted]
+    head += [f"{kin} fitted ({_count(every, 'fitted', kin)})" for kin in fitted]
     head += [f"{kin} typical" for kin in fitted if kin == _BONE]
-    head += [name for kin in ahead for name in (f"{kin} predicted", f"{kin} in the 90 % interval")]
+    head += [f"{kin} predicted ({_count(every, 'predicted', kin)})" for kin in ahead]
+    head += [f"{kin} predicted, in the 90 % interval" for kin in ahead if kin == _BONE]
     lines = []
     for one in every:
         if one.fit is None:
@@ -60,11 +60,16 @@ def _worth(every: Sequence[Refit]) -> list[str]:
         line = [_name(one), one.variant.spreads, agree, f"{one.change:+.1f}"]
         line += [_error(one.score("fitted", kin)) for kin in fitted]
         line += [_error(one.score("fitted", kin, "typical")) for kin in fitted if kin == _BONE]
-        for kin in ahead:
-            score = one.score("predicted", kin)
-            line += [_error(score), _covered(score)]
+        line += [_error(one.score("predicted", kin)) for kin in ahead]
+        line += [_covered(one.score("predicted", kin)) for kin in ahead if kin == _BONE]
         lines.append(line)
     return ["## What each is worth", "", *_table(head, lines), ""]
+
+
+def _count(every: Sequence[Refit], part: str, kin: str) -> str:
+    """Count the rows of the full fit, which comes first."""
+    score = every[0].score(part, kin)
+    return "0" if score is None else str(score.n)
 
 
 def _held(variants: Sequence[Refit]) -> Iterator[str]:
@@ -76,16 +81,21 @@ def _held(variants: Sequence[Refit]) -> Iterator[str]:
     lines = []
     for one in some:
         for kin in one.families("held"):
-            score = one.score("held", kin)
-            if score is not None:
-                line = [_name(one), kin, str(score.n), f"{score.rmse:.2f}", f"{score.mae:.2f}", f"{score.bias:+.2f}"]
-                line += [_covered(score), *(_error(one.score("held", kin, by)) for by in ("full", "full_typical"))]
-                lines.append(line)
+            classes = one.treatments("held", kin)
+            lines.append(_held_score(one, kin, None))
+            lines += [_held_score(one, kin, name) for name in classes if len(classes) > 1]
     yield from ["## Rows left out, and predicted", "", *_table(head, lines), ""]
     head = ["trial", "arm", "number", "month", "class", "published", "full fit", "without", "90 % interval"]
     for one in some:
         lines = [_held_line(r) for r in one.rows if r.part == "held"]
         yield from [f"### {_name(one)}", "", *_table(head, lines), ""]
+
+
+def _held_score(one: Refit, kin: str, treatment: str | None) -> list[str]:
+    made, by_full, typical = (one.score("held", kin, by, treatment) for by in ("predicted", "full", "full_typical"))
+    what = kin if treatment is None else f"{kin}, {treatment or 'no class'}"
+    numbers = [] if made is None else [str(made.n), f"{made.rmse:.2f}", f"{made.mae:.2f}", f"{made.bias:+.2f}"]
+    return [_name(one), what, *numbers, _covered(made), _error(by_full), _error(typical)]
 
 
 def _held_line(r: RefitRow) -> list[str]:
@@ -120,8 +130,8 @@ def _name(one: Refit) -> str:
 
 def _families(every: Sequence[Refit], part: str) -> tuple[str, ...]:
     """Families of any refit, bone density first, comparisons of different women left out."""
-    found = dict.fromkeys(kin for one in every for kin in one.families(part) if not kin.endswith("_between"))
-    return tuple(sorted(found, key=lambda kin: (kin != _BONE, list(found).index(kin))))
+    found = {kin for one in every for kin in one.families(part) if not kin.endswith("_between")}
+    return tuple(sorted(found, key=lambda kin: (kin != _BONE, kin)))
 
 
 def _error(score: Score | None) -> str:

@@ -27,7 +27,7 @@ __all__ = ["Refit", "RefitRow", "Refits", "Score", "refit"]
 FloatArray = NDArray[np.float64]
 Key = tuple[str, int]
 
-FULL = Variant("full", "the full fit")
+FULL = Variant("full", "the full fit", spreads="estimated")
 _LEVEL = 0.9
 
 
@@ -109,7 +109,11 @@ class Refit:
         """Families of the rows of a part, in order."""
         return tuple(dict.fromkeys(r.row.kin for r in self.rows if r.part == part))
 
-    def score(self, part: str, family: str, by: str = "predicted") -> Score | None:
+    def treatments(self, part: str, family: str) -> tuple[str, ...]:
+        """Classes of treatment of the rows of a part and family, in order."""
+        return tuple(dict.fromkeys(r.treatment for r in self.rows if r.part == part and r.row.kin == family))
+
+    def score(self, part: str, family: str, by: str = "predicted", treatment: str | None = None) -> Score | None:
         """Errors of the rows of a part and family; None if there are none.
 
         Parameters
@@ -117,8 +121,10 @@ class Refit:
         part : {"fitted", "held", "predicted"}
         by : {"predicted", "typical", "full", "full_typical"}
             Whose predictions, as in `RefitRow`.
+        treatment : str, optional
+            Only rows of this class.
         """
-        rows = [r for r in self.rows if r.part == part and r.row.kin == family]
+        rows = [r for r in self.rows if r.part == part and r.row.kin == family and treatment in {None, r.treatment}]
         if not rows:
             return None
         errors = np.array([r.error(by) for r in rows])
