@@ -67,11 +67,10 @@ def _panel(rows: Sequence[RowResult], title: str, left: float) -> str:
     ordered = sorted(rows, key=lambda r: r.use == "prediction")
     for r in ordered:
         if r.low is not None and r.high is not None:
-            at = x(r.row.value)
+            across, stroke = x(r.row.value), COLOURS.get(r.use, "#777")
             ends = f"y1='{y(min(max(r.low, low), high)):.1f}' y2='{y(min(max(r.high, low), high)):.1f}'"
-            parts.append(
-                f"<line x1='{at:.1f}' x2='{at:.1f}' {ends} stroke='{COLOURS.get(r.use, '#777')}' stroke-opacity='.22'/>"
-            )
+            line = f"<line x1='{across:.1f}' x2='{across:.1f}' {ends} stroke='{stroke}' stroke-opacity='.22'/>"
+            parts.append(line)
     for r in ordered:
         label = f"{r.trial}, {ENDPOINTS[r.row.endpoint].label}, month {r.row.month:g}: {r.row.value:g} observed"
         parts.append(
