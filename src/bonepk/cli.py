@@ -101,7 +101,7 @@ def _parser(guideline_facts: bool) -> argparse.ArgumentParser:
     validate.add_argument(
         "--page", type=Path, default=Path("validation.html"), metavar="PATH", help="the page to write"
     )
-    validate.add_argument("--draws", type=int, default=0, metavar="N", help="for intervals (default 0: none)")
+    validate.add_argument("--draws", type=int, default=100, metavar="N", help="for intervals (default 100; 0: none)")
     validate.add_argument("--seed", type=int, default=1, help="same seed, same intervals (default 1)")
     validate.add_argument("--table", type=Path, metavar="PATH", help="also write every row as CSV")
     validate.add_argument("--summary", type=Path, metavar="PATH", help="also write the summaries as Markdown")

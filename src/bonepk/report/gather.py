@@ -127,7 +127,8 @@ def gather(
             if progress is not None:
                 progress(i, total, f"{result.trial.name}: intervals")
             name = result.trial.name
-            intervals[name] = trial_intervals(result.trial, model, parameters, draws, seed, level)
+            found = trial_intervals(result.trial, model, parameters, draws, seed, level)
+            intervals[name] = replace(found, drawn=None)  # every draw of every trial would fill the memory
         if progress is not None:
             progress(total, total, "done")
     made = _made(model, parameters, intervals, draws, seed, level)
