@@ -147,8 +147,8 @@ def read_spreads(
         one.close()
     for name, one in _entries(data, "errors", lines, faults):
         parts = {key: one.number(key, low=0.0, below=1.0) for key in ("shared", "visits", "outputs")}
-        typical = one.number("typical", low=0.0) if "typical" in one.raw else None
-        errors.append(SetError(name, one.number("sd", required=True, low=0.0), **parts, typical=typical))
+        sd, typical = one.number("sd", required=True, low=0.0), one.number("typical", low=0.0)
+        errors.append(SetError(name, sd, **parts, typical=typical if "typical" in one.raw else None))
         one.close()
     loss = None
     if "loss" in data:

@@ -175,8 +175,8 @@ def _panel(
         course = _between(runs[arm], runs[versus], output, form)
         axes.plot(runs[arm].months, course, color=colour, linewidth=2.1, zorder=3)
         draw_band(axes, intervals, colour, _express(arm, versus, output, form))
-    shift = _shifts(members)
-    last = max((m.row.month or 0.0) for m in members)
+    last = max(float(run.months[-1]) for run in runs.values())
+    shift = _shifts(members, last)
     for member in members:
         name = member.row.arm
         colour = colours[name] if not member.row.versus or len(pairs) > 1 else _DIFFERENCE
@@ -188,7 +188,6 @@ def _panel(
     axes.set_ylabel(unit, fontsize=8)
     axes.set_xlabel("months since study start", fontsize=8)
     axes.tick_params(labelsize=8, length=3, color="#888888")
-    last = max(float(run.months[-1]) for run in runs.values())
     axes.set_xlim(-0.02 * last, (1.04 if all(m.low is None for m in members) else 1.075) * last)
     step = 12 if last <= 84 else 24
     axes.set_xticks(np.arange(0, last + 1, step if last > 12 else 3))
@@ -237,9 +236,8 @@ def _express(arm: str, versus: str, output: str, form: str) -> Callable[[Mapping
     return lambda runs: _between(runs[arm], runs[versus], output, form)
 
 
-def _shifts(members: Sequence[RowResult]) -> dict[int, float]:
+def _shifts(members: Sequence[RowResult], last: float) -> dict[int, float]:
     """Move points of one month apart, in months, so that intervals do not hide each other."""
-    last = max((m.row.month or 0.0) for m in members)
     at: dict[float, list[RowResult]] = {}
     for member in members:
         at.setdefault(member.row.month or 0.0, []).append(member)
