@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 
 from bonepk.infer.intervals import RowInterval, TrialIntervals
-from bonepk.report.gather import Made, Report, with_intervals
+from bonepk.report.gather import Made, Report, banded
 from bonepk.study import validate
 from bonepk.study.choice import RowChoice
 from bonepk.study.remarks import Comparison, Fact, Misfit
@@ -79,7 +79,7 @@ def validation():
 @pytest.fixture(scope="package")
 def report(validation):
     intervals = {t.trial.name: made_up(t) for t in validation.trials}
-    return Report(with_intervals(validation, intervals), MADE, MISFITS, COMPARISONS, intervals)
+    return Report(banded(validation, intervals), MADE, MISFITS, COMPARISONS, intervals)
 
 
 @pytest.fixture(scope="package")

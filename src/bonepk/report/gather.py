@@ -20,7 +20,7 @@ from bonepk.version import __version__
 if TYPE_CHECKING:
     from bonepk.infer.intervals import TrialIntervals
 
-__all__ = ["Made", "Report", "gather", "with_intervals"]
+__all__ = ["Made", "Report", "banded", "gather"]
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Made:
     level : float
         Of the intervals.
     note : str
-        Why there are no intervals; empty if there are.
+        Why there are no intervals, or what they leave out; empty if nothing is to be said.
     """
 
     model: str
@@ -117,40 +117,29 @@ def gather(
     """
     misfits, comparisons = read_misfits(), read_comparisons()
     check_remarks({name: load_trial(name) for name in trial_names()}, misfits, comparisons)
-    results = validate(names, model, parameters, progress)
+    over = find_set(parameters) if isinstance(parameters, (str, Path)) else parameters  # read once, not for every trial
+    results = validate(names, model, over, progress)
     intervals: dict[str, TrialIntervals] = {}
     if draws:
-        from bonepk.infer.intervals import trial_intervals
+        from bonepk.infer.intervals import validate_intervals
 
-        total = len(results.trials)
-        for i, result in enumerate(results.trials):
-            if progress is not None:
-                progress(i, total, f"{result.trial.name}: intervals")
-            name = result.trial.name
-            found = trial_intervals(result.trial, model, parameters, draws, seed, level)
-            intervals[name] = replace(found, drawn=None)  # every draw of every trial would fill the memory
-        if progress is not None:
-            progress(total, total, "done")
-    made = _made(model, parameters, intervals, draws, seed, level)
-    return Report(with_intervals(results, intervals), made, misfits, comparisons, intervals)
+        trials = [t.trial for t in results.trials]
+        intervals = validate_intervals(trials, model, over, draws, seed, level, progress)
+    made = _made(model, over, intervals, draws, seed, level)
+    return Report(banded(results, intervals), made, misfits, comparisons, intervals)
 
 
-def with_intervals(results: Validation, intervals: Mapping[str, TrialIntervals]) -> Validation:
+def banded(results: Validation, intervals: Mapping[str, TrialIntervals]) -> Validation:
     """Put the intervals of trials on their rows."""
-    trials = []
-    for result in results.trials:
-        known = intervals[result.trial.name].rows if result.trial.name in intervals else {}
-        rows = [
-            replace(row, low=known[i].low, high=known[i].high) if i in known and row.predicted is not None else row
-            for i, row in enumerate(result.rows)
-        ]
-        trials.append(replace(result, rows=tuple(rows)))
-    return replace(results, trials=tuple(trials))
+    from bonepk.infer.intervals import with_intervals
+
+    known = [(t, intervals.get(t.trial.name)) for t in results.trials]
+    return replace(results, trials=tuple(with_intervals(t, found) if found else t for t, found in known))
 
 
 def _made(
     model: str | Path,
-    parameters: ParameterSet | str | Path | None,
+    over: ParameterSet | None,
     intervals: Mapping[str, TrialIntervals],
     draws: int,
     seed: int,
@@ -158,29 +147,23 @@ def _made(
 ) -> Made:
     drugs = {d for name in trial_names() for d in drugs_of(load_trial(name))}
     text = load(model, drugs=sorted(drugs))
-    over = _read(parameters)
-    source = next((i.parameters for i in intervals.values() if i.rows), "")
-    under = _read(over if over is not None and over.name == source else source)
+    known = any(i.rows for i in intervals.values())
+    under = (over or find_set(text.fit)) if known else None
     notes = dict.fromkeys(i.note for i in intervals.values() if i.note)
-    note = "" if source else "; ".join(notes) or "no draws were asked for"
     return Made(
         model=text.name,
         model_hash=text.hash,
         parameters=over.name if over else "",
         parameters_hash=_hash(over),
-        uncertainty=under.name if under else source,
+        uncertainty=under.name if under else "",
         uncertainty_hash=_hash(under),
         evidence_hash=_evidence(),
         version=__version__,
-        draws=draws if source else 0,
+        draws=draws if known else 0,
         seed=seed,
         level=level,
-        note=note,
+        note="; ".join(notes) if draws else "no draws were asked for",
     )
-
-
-def _read(source: ParameterSet | str | Path | None) -> ParameterSet | None:
-    return source if isinstance(source, ParameterSet) else find_set(source) if source else None
 
 
 def _hash(chosen: ParameterSet | None) -> str:

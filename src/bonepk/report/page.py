@@ -94,10 +94,11 @@ def made_lines(made: Made) -> list[tuple[str, str]]:
         ("parameter set", over),
         ("evidence", made.evidence_hash),
     ]
-    if made.note:
+    if not made.uncertainty:
         return [*lines, ("intervals", f"none: {made.note}")]
     source = f"{100 * made.level:g} % from {made.draws} draws of {made.uncertainty}, {made.uncertainty_hash}"
-    return [*lines, ("intervals", f"{source}; seed {made.seed}")]
+    lines.append(("intervals", f"{source}; seed {made.seed}"))
+    return [*lines, ("of the intervals", made.note)] if made.note else lines
 
 
 def command_words(made: Made) -> str:
@@ -127,8 +128,8 @@ def _reading(report: Report) -> str:
             f" The {share} interval is where the published number of a new trial is expected: uncertainty of the"
             " parameters, spread between trials, the model's error and the trial's sampling together."
         )
-    elif report.made.note:
-        text += f" No predictive intervals: {report.made.note}."
+    if report.made.note:
+        text += f" {'Of the intervals' if report.has_intervals else 'No predictive intervals'}: {report.made.note}."
     return text
 
 
