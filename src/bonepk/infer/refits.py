@@ -226,7 +226,15 @@ def refit(
     first = _assess(base, FULL, full, full.objective, full.best.x)
     base = replace(base, by_full=_by_key(first, "fitted"), ahead=_by_key(first, "predicted"))
     made = each(_refit, base, list(variants), workers=workers, progress=progress)
-    return Refits(problem.title, first, tuple(made))
+    return Refits(problem.title, first, tuple(_with_whole(one, problem.predictor) for one in made))
+
+
+def _with_whole(one: Refit, whole: Predictor) -> Refit:
+    """Let a refit that comes from a worker share the rows and the compiled model of this process."""
+    if one.fit is None or not isinstance(view := one.fit.objective.predictor, View):
+        return one
+    objective = replace(one.fit.objective, predictor=replace(view, whole=whole))
+    return replace(one, fit=replace(one.fit, objective=objective))
 
 
 def _named(progress: Progress | None) -> Progress | None:
@@ -247,8 +255,8 @@ def _never_fitted(predictor: Predictor) -> Predictor | None:
 
 
 def _refit(base: _Base, variant: Variant, tell: Callable[[str], None]) -> Refit:
-    if base.problem.predictor.fingerprint != base.fingerprint:  # a worker reads model and evidence itself
-        found, cure = "model or evidence changed on disk meanwhile", "start again, in another folder"
+    if base.problem.predictor.fingerprint != base.fingerprint:  # a worker reads the model itself
+        found, cure = "the model changed on disk meanwhile", "start again, in another folder"
         raise DataError(Fault(base.problem.place, found, cure=cure))
     problem = varied(base.problem, variant, base.full)
     folder = None if base.folder is None else base.folder / variant.name

@@ -76,8 +76,9 @@ class Trials:
     rtol: float = 1e-6
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave compiled code and runs behind: a worker makes its own."""
-        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+        """Leave compiled code and runs behind: a worker makes its own, of the same evidence."""
+        state = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return state | {"_trials": self._trials}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         for name, value in state.items():
