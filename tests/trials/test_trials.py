@@ -1,9 +1,12 @@
 """The shipped model against the published trials. Intervals are read from the evidence, never written here."""
 
+import csv
 import math
+from pathlib import Path
 
 import pytest
 
+from bonepk.report.results import COLUMNS, row_cells
 from bonepk.study import counts, scores, validate
 
 # trials of one regimen differ by an SD of 1.0 (spine) to 1.7 points (hip) at 24 months, so that a model of the mean
@@ -58,3 +61,24 @@ def test_intervals_of_denosumab_and_bisphosphonates(validation):
     near = [r for r in known if r.row.spread.low - 1 <= r.predicted <= r.row.spread.high + 1]
     assert len(known) > 20
     assert len(near) > 0.9 * len(known)
+
+
+KEPT = Path(__file__).parents[2] / "validation" / "results.csv"
+AGAIN = "bonepk validate --table validation/results.csv --summary docs/validation.md"
+
+
+def test_kept_results_are_what_the_model_predicts(validation):
+    """Intervals are not compared: the table is remade when values or evidence change, not when draws do."""
+    same = [c for c in COLUMNS if c not in {"predicted", "low", "high", "inside", "line", "status"}]
+    with KEPT.open(encoding="utf-8", newline="") as file:
+        kept = list(csv.DictReader(file))
+    now = [dict(zip(COLUMNS, row_cells(r), strict=True)) for r in validation.rows]
+    stale = f"{KEPT.name} is not what the model and the trials give now; remake it: {AGAIN}"
+    assert [[k[c] for c in same] for k in kept] == [[n[c] for c in same] for n in now], stale
+    far = [
+        (n["line"], n["endpoint"], k["predicted"], n["predicted"])
+        for k, n in zip(kept, now, strict=True)
+        if (k["predicted"] == "") != (n["predicted"] == "")
+        or (n["predicted"] and abs(float(k["predicted"]) - float(n["predicted"])) > 0.01)
+    ]
+    assert far == [], stale

@@ -40,6 +40,7 @@ class Made:
     version : str
         Of bonepk.
     draws, seed : int
+        As asked for.
     level : float
         Of the intervals.
     note : str
@@ -149,7 +150,7 @@ def _made(
     text = load(model, drugs=sorted(drugs))
     known = any(i.rows for i in intervals.values())
     under = (over or find_set(text.fit)) if known else None
-    notes = dict.fromkeys(i.note for i in intervals.values() if i.note)
+    notes = dict.fromkeys(i.note.removeprefix("no intervals: ") for i in intervals.values() if i.note)
     return Made(
         model=text.name,
         model_hash=text.hash,
@@ -159,7 +160,7 @@ def _made(
         uncertainty_hash=_hash(under),
         evidence_hash=_evidence(),
         version=__version__,
-        draws=draws if known else 0,
+        draws=draws,
         seed=seed,
         level=level,
         note="; ".join(notes) if draws else "no draws were asked for",

@@ -15,7 +15,7 @@ from bonepk.report.summaries import GROUP_WORDS, density, group_rows, in_short, 
 from bonepk.study.predict import RowResult
 from bonepk.study.score import counts
 
-__all__ = ["COLUMNS", "results_summary", "results_table"]
+__all__ = ["COLUMNS", "results_summary", "results_table", "row_cells"]
 
 COLUMNS = (
     "trial",
@@ -61,13 +61,14 @@ def results_table(report: Report, path: str | Path) -> Path:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
-    writer.writerows(_cells(r) for r in report.results.rows)
+    writer.writerows(row_cells(r) for r in report.results.rows)
     target = Path(path)
     target.write_text(text.getvalue(), encoding="utf-8", newline="\n")
     return target
 
 
-def _cells(r: RowResult) -> tuple[str, ...]:
+def row_cells(r: RowResult) -> tuple[str, ...]:
+    """Cells of one row, in the order of `COLUMNS`."""
     row, spread = r.row, r.row.spread
     return (
         r.trial,
@@ -122,8 +123,8 @@ def results_summary(report: Report, path: str | Path) -> Path:
     split = results.split
     parts = [
         "# Validation",
-        f"Made by `{command_words(made)} --summary docs/validation.md`; do not edit. Every row stands in"
-        " `validation/results.csv`; `--page` writes the page with every number beside its citation.",
+        f"Made by `{command_words(made)} --table validation/results.csv --summary docs/validation.md`; do not edit."
+        " The table has every row; the page that the command writes has every number beside its citation.",
         "\n".join(f"- {key}: `{value}`" for key, value in made_lines(made)),
         f"{len(results.trials)} trials, {len(results.rows)} published numbers: {found}.",
         "Errors are predicted minus published, in percentage points. “Read” leaves out numbers that were recalled and"
