@@ -25,7 +25,7 @@ k_in = { value = 25.5, se = 0.5 }
 [effects]
 production = { parameters = ["k_in"], scale = "log", sd = 0.25 }
 season = { parameters = ["+season"], scale = "identity", sd = 2 }
-older-women = { parameters = ["k_out"], scale = "log", sd = 0.3, together = ["a", "b-c"], shift = 0.1, draws = [0.2, 0] }
+older = { parameters = ["k_out"], scale = "log", sd = 0.3, together = ["a", "b-c"], shift = 0.1, draws = [0.2, 0] }
 
 [errors]
 bmd = { sd = 0.5, shared = 0.2, visits = 0.8, outputs = 0.5, typical = 4.5 }
@@ -53,7 +53,7 @@ def test_tables_are_read(path):
     assert read.effects == (
         SetEffect("production", ("k_in",), "log", 0.25),
         SetEffect("season", ("+season",), "identity", 2.0),
-        SetEffect("older-women", ("k_out",), "log", 0.3, ("a", "b-c"), 0.1, (0.2, 0.0)),
+        SetEffect("older", ("k_out",), "log", 0.3, ("a", "b-c"), 0.1, (0.2, 0.0)),
     )
     assert read.errors == (SetError("bmd", 0.5, 0.2, 0.8, 0.5, 4.5), SetError("ctx", 7.5))
     assert read.loss == SetLoss("student_t", 5.0)

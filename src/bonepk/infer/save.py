@@ -74,7 +74,7 @@ def parameter_set(fit: Fit, name: str, draws: int = 100, notes: str = "") -> Par
     ]
     return ParameterSet(
         name=name,
-        title=fit.title,
+        title=fit.title or name,
         model=predictor.model_name,
         values=tuple(
             SetValue(n, _short(values[n]), units.get(n, ""), _short(math.sqrt(own[i, i]))) for i, n in enumerate(names)

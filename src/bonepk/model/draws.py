@@ -80,7 +80,7 @@ def draw_set(
     rng : numpy.random.Generator
         The parameters do not depend on `between`.
     between : bool
-        Draw the shifts every trial has for itself; else there are none.
+        Draw the shifts every trial has for itself, spread evenly over their distributions; else there are none.
     like : str
         Name of a fitted trial: shifts it shares with others (of a kind of women) come with it, as the fit found them.
 
@@ -139,7 +139,8 @@ def _here(name: str, system: System) -> bool:
 
 
 def _shifts(effect: SetEffect, chosen: ParameterSet, draws: int, rng: np.random.Generator, like: str) -> F8:
-    drawn = rng.normal(0.0, effect.sd, draws)  # drawn in any case: one effect's numbers do not depend on another's
+    # drawn in any case: one effect's numbers do not depend on another's
+    drawn = effect.sd * _spread_out(draws, rng)
     if not effect.together:
         return drawn
     if like not in effect.together:
@@ -147,6 +148,16 @@ def _shifts(effect: SetEffect, chosen: ParameterSet, draws: int, rng: np.random.
     if effect.draws:
         return np.array(effect.draws)[np.arange(draws) % len(chosen.draws)]
     return np.full(draws, effect.shift) if effect.shift else drawn
+
+
+def _spread_out(draws: int, rng: np.random.Generator) -> F8:
+    """Standard normal draws in random order, one from each of as many equal parts of the distribution.
+
+    A hundred such draws place the ends of an interval as well as several hundred that are left to chance.
+    """
+    from scipy.special import ndtri
+
+    return np.asarray(ndtri((rng.permutation(draws) + rng.uniform(1e-12, 1.0, draws)) / draws))
 
 
 def _parameters(
