@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bonepk.infer import Trials, load_problem
+from bonepk.infer import Trials, load_problem, load_variants
 from bonepk.model import load
 from bonepk.model.sets import read_set
 from bonepk.study.evidence import evidence_folder
@@ -58,3 +58,16 @@ def test_no_predicted_trial_is_fitted():
     names = {b.name for b in load_problem(PROBLEM).predictor.blocks}
     assert names
     assert not names & {"abcsg-18", "z-fast", "e-zo-fast", "ibis-ii", "sabre", "arbi", "abcsg-12"}
+
+
+def test_variants_fit_the_problem():
+    """Reading checks every name; here that each one changes what its title says."""
+    problem = load_problem(PROBLEM)
+    variants = {v.name: v for v in load_variants(PROBLEM.with_name("variants.toml"), problem)}
+    assert len({v.title for v in variants.values()}) == len(variants) > 30
+    for v in variants.values():
+        assert v.spreads == ("estimated" if v.without or v.memory is not None else "held")
+    weights = variants["no-ai"].weights(problem.predictor)
+    assert set(weights["halt-bc"]) == {0.0}
+    assert 0 < sum(w > 0 for w in weights["atac"]) < len(weights["atac"])
+    assert "freedom" not in weights

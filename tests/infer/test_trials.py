@@ -54,6 +54,27 @@ def test_errors_of_rows_come_from_the_publication(trials):
     assert recalled.versus == "placebo"
 
 
+def test_rows_say_what_they_are_about():
+    whole = Trials(names=("freedom", "ies", "zo-fast"))
+    about = {b.name: list(zip(b.rows, whole.classes(b.name), strict=True)) for b in whole.blocks}
+    placebo = [a for r, a in about["freedom"] if r.arm == "placebo" and not r.versus]
+    assert all(a.given == frozenset() for a in placebo)
+    against = [a for r, a in about["freedom"] if r.versus]
+    assert all(a.given == {"denosumab"} for a in against)  # of either arm
+    assert {a.recalled for _, a in about["freedom"]} == {True, False}
+    exemestane = next(a for r, a in about["ies"] if r.arm == "exemestane" and r.month == 12)
+    assert exemestane.stopped == {"tamoxifen"}
+    assert exemestane.treatment == "AI after tamoxifen"
+    assert all("aromatase inhibitor" in a.given for _, a in about["zo-fast"])
+
+
+def test_recalled_rows_are_left_out_at_weight_0(trials):
+    read = Trials(names=NAMES, memory=0)
+    recalled = sum(a.recalled for b in trials.blocks for a in trials.classes(b.name))
+    assert recalled > 0
+    assert sum(len(b.rows) for b in read.blocks) == sum(len(b.rows) for b in trials.blocks) - recalled
+
+
 def test_pickled_trials_predict_the_same(trials):
     copy = pickle.loads(pickle.dumps(trials))
     assert np.array_equal(copy.predict("zebra", {}), trials.predict("zebra", {}))
