@@ -265,3 +265,28 @@ def test_impossible_facts_are_refused(folder, capsys):
     message = refused(folder, capsys, "guideline", "esmo-2020", "--age", "300", "--t-femoral-neck", "12")
     assert "300" in message
     assert "12" in message
+
+
+def test_validate_writes_page_table_and_summary(folder, capsys, monkeypatch):
+    """Of one trial: the command runs them all, which the trial tests do."""
+    from bonepk import report
+
+    everything = report.gather
+    monkeypatch.setattr(report, "gather", lambda _, *rest, **named: everything(["halt-bc"], *rest, **named))
+    words = ["validate", "--set", "calibrated", "--draws", "5", "--seed", "3"]
+    assert main([*words, "--page", "v.html", "--table", "r.csv", "--summary", "s.md"]) == 0
+    out = capsys.readouterr().out
+    assert "table: r.csv" in out
+    assert "covered" in out
+    for name in ("v.html", "s.md"):
+        text = (folder / name).read_text(encoding="utf-8")
+        assert "bonepk validate --set calibrated --draws 5 --seed 3" in text
+    first, *rows = (folder / "r.csv").read_text(encoding="utf-8").splitlines()
+    assert first.startswith("trial,arm,versus,endpoint")
+    assert rows
+    assert all(row.startswith("halt-bc,") for row in rows)
+    again = [*words, "--page", "v2.html", "--table", "r2.csv", "--summary", "s2.md"]
+    assert main(again) == 0
+    for name in ("v.html", "r.csv", "s.md"):
+        stem, ending = name.split(".")
+        assert (folder / name).read_bytes() == (folder / f"{stem}2.{ending}").read_bytes()

@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 
 from bonepk.infer.intervals import RowInterval, TrialIntervals
-from bonepk.report.gather import Made, Report, banded
+from bonepk.report.report import Made, Report, banded
 from bonepk.study import validate
 from bonepk.study.choice import RowChoice
 from bonepk.study.remarks import Comparison, Fact, Misfit

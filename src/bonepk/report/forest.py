@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bonepk.report.cells import anchor, line_of, number
-from bonepk.report.gather import Report
 from bonepk.report.grid import e
+from bonepk.report.report import Report
 from bonepk.study.endpoints import ENDPOINTS
 from bonepk.study.predict import RowResult
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from bonepk.report.forest import forest_svg
-from bonepk.report.gather import Made, Report
 from bonepk.report.grid import Cell, Grid, e, grid_html
 from bonepk.report.remarks import comparison_grid, worst_grid
+from bonepk.report.report import Made, Report
 from bonepk.report.scatter import scatter_svg
 from bonepk.report.summaries import GROUP_WORDS, density, group_rows, in_short, not_density, score_grid
 from bonepk.report.trial_section import tag, trial_section
@@ -25,7 +25,8 @@ tr:nth-child(even) td{background:#f7f7f7}tr:target td{background:#fff3c4}.in{col
 .tag{font-size:.78rem;border-radius:.6rem;padding:.05rem .55rem;border:1px solid #999;color:#444;white-space:nowrap}
 .prediction{border-color:#0072b2;color:#0072b2}.calibration{border-color:#b34700;color:#b34700}
 .wide{overflow-x:auto}details{margin:.3rem 0}summary{cursor:pointer;color:#444}a{color:#0061a8}
-td svg{display:block}svg a:hover text{text-decoration:underline}nav a{margin-right:1rem}code{font-size:.85em}
+.nw{white-space:nowrap}td svg{display:block}
+svg a:hover text{text-decoration:underline}nav a{margin-right:1rem}code{font-size:.85em}
 """
 
 _SECTIONS = {

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from bonepk.report.cells import USE_WORDS, anchor, interval_words, line_of, number
-from bonepk.report.gather import Report
 from bonepk.report.grid import Cell, Grid
+from bonepk.report.report import Report
 from bonepk.study.endpoints import ENDPOINTS
 from bonepk.study.predict import RowResult
 from bonepk.study.remarks import Comparison, Fact, why_of
@@ -60,7 +60,7 @@ def _cells(report: Report, r: RowResult) -> tuple[Cell | str, ...]:
     if r.row.not_scored:
         published += f" ({r.row.not_scored})"
     cells = (Cell(r.trial, link=f"#{anchor(r)}"), line.month, line.endpoint, line.arm, published, line.predicted)
-    return (*cells, interval_words(r)) if report.has_intervals else cells
+    return (*cells, Cell(interval_words(r), mark="nw")) if report.has_intervals else cells
 
 
 def _fact(report: Report, fact: Fact) -> list[tuple[Cell | str, ...]]:
@@ -89,7 +89,7 @@ def _fact(report: Report, fact: Fact) -> list[tuple[Cell | str, ...]]:
         "computed only",
         number(float(course[at]), True),
     )
-    return [(*cells, interval, "", "") if report.has_intervals else (*cells, "")]
+    return [(*cells, Cell(interval, mark="nw"), "", "") if report.has_intervals else (*cells, "")]
 
 
 def _band(report: Report, fact: Fact, output: str, month: float) -> str:

@@ -7,10 +7,10 @@ import io
 from pathlib import Path
 
 from bonepk.report.cells import source_line
-from bonepk.report.gather import Report
 from bonepk.report.grid import grid_markdown
 from bonepk.report.page import command_words, made_lines
 from bonepk.report.remarks import comparison_grid, worst_grid
+from bonepk.report.report import Report
 from bonepk.report.summaries import GROUP_WORDS, density, group_rows, in_short, not_density, score_grid
 from bonepk.study.predict import RowResult
 from bonepk.study.score import counts

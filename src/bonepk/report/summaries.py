@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from bonepk.report.gather import Report
 from bonepk.report.grid import Cell, Grid
+from bonepk.report.report import Report
 from bonepk.study.classes import CLASSES
 from bonepk.study.endpoints import ENDPOINTS
 from bonepk.study.predict import RowResult

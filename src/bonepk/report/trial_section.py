@@ -13,8 +13,8 @@ from bonepk.report.cells import (
     source_line,
 )
 from bonepk.report.forest import Scale, bar_svg, drawable, scale_of
-from bonepk.report.gather import Report
 from bonepk.report.grid import e
+from bonepk.report.report import Report
 from bonepk.study.evidence import Citation, Trial
 from bonepk.study.predict import RowResult, TrialResult
 
@@ -63,7 +63,7 @@ def _table(report: Report, result: TrialResult, rows: list[RowResult]) -> str:
     heads = ["month", "site or marker", "arm", "published"]
     if predicted:
         heads += ["predicted", *((f"{100 * report.made.level:g} % interval", "published is") if bands else ())]
-        heads += ["error", "", ""]
+        heads += ["error", "in published interval", ""]
     heads += ["source", "note"]
     right = {i for i, h in enumerate(heads) if h in {"month", "predicted", "error"}}
     drawn = drawable(rows)
@@ -87,12 +87,12 @@ def _cells(result: TrialResult, r: RowResult, predicted: bool, bands: bool, scal
     if predicted:
         cells.append(e(line.predicted))
         if bands:
-            cells += [e(interval_words(r)), _inside(r)]
+            cells += [f"<span class=nw>{e(interval_words(r))}</span>", _inside(r)]
         mark = f"<span class={line.mark}>{line.mark}</span>" if line.mark else ""
         cells += [e(line.error), mark, bar_svg(r, scale) if scale else ""]
     citation = result.trial.citations[r.row.cite]
     where = f"<a href='#{e(_cite(result.trial, r.row.cite))}'>{e(line.citation)}</a>"
-    where = f"<span title='{e(citation)}'>{where} <span class=quiet>{e(source_line(r.row))}</span></span>"
+    where = f"<span title='{e(citation)}'>{where} <span class='quiet nw'>{e(source_line(r.row))}</span></span>"
     return [*cells, where, f"<span class=quiet>{e(line.note)}</span>"]
 
 
