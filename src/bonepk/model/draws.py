@@ -151,13 +151,13 @@ def _shifts(effect: SetEffect, chosen: ParameterSet, draws: int, rng: np.random.
 
 
 def _spread_out(draws: int, rng: np.random.Generator) -> F8:
-    """Standard normal draws in random order, one from each of as many equal parts of the distribution.
+    """Draw standard normal numbers in random order, one from each of as many equal parts of the distribution.
 
     A hundred such draws place the ends of an interval as well as several hundred that are left to chance.
     """
     from scipy.special import ndtri
 
-    return np.asarray(ndtri((rng.permutation(draws) + rng.uniform(1e-12, 1.0, draws)) / draws))
+    return np.asarray(ndtri((rng.permutation(draws) + rng.uniform(1e-9, 1 - 1e-9, draws)) / draws))
 
 
 def _parameters(
