@@ -120,6 +120,10 @@ def test_a_core_names_the_set_its_values_came_from(folder):
     assert system.fit == "fit"
     assert find_set(system.fit) == PLAIN
     assert check_fit(system) == []
+    path = save_set(replace(PLAIN, title="other"), folder.path / "other.toml")
+    assert find_set(load("turnover", parameters="other.toml").fit).title == "other"
+    assert find_set(load("turnover", parameters="fit").fit) == PLAIN
+    assert load("turnover", parameters=find_set(path)).fit == ""
     assert load("turnover").hash == replace(load("turnover"), fit="").hash
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bonepk.model.checks import COMPONENT_CHECKS, SYSTEM_CHECKS
+from bonepk.model.checks import COMPONENT_CHECKS, SYSTEM_CHECKS, check_fit
 from bonepk.model.compose import compose
 from bonepk.model.expr import evaluate
 from bonepk.model.library import ModelInfo, components_of, find_set, load, models
@@ -58,6 +58,7 @@ def test_file(info):
 def test_closed_model(info):
     system = load(info.name)
     assert [str(f) for check in SYSTEM_CHECKS for f in check(system)] == []
+    assert [str(f) for f in check_fit(system)] == []
     assert all(o.unit for o in system.outputs)
     assert all(s.label for s in system.states), "every state has a label"
 
@@ -73,6 +74,7 @@ def test_part_on_its_core(info, core):
     system = load(core, **names)
     assert system.units_checked
     assert [str(f) for check in SYSTEM_CHECKS for f in check(system)] == []
+    assert [str(f) for f in check_fit(system)] == []
     if info.kind == "drug":
         assert [r for r in system.routes if r.drug == info.name], "a drug has a route"
 

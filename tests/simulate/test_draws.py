@@ -7,7 +7,7 @@ import pytest
 
 import bonepk as bp
 from bonepk.errors import DataError, NotFoundError, SolverError
-from bonepk.model.sets import ParameterSet, SetValue
+from bonepk.model.sets import ParameterSet, SetValue, save_set
 from bonepk.model.spreads import SetEffect
 from bonepk.simulate.draws import simulate_draws
 
@@ -73,6 +73,22 @@ def test_a_set_that_is_named_replaces_values_without_draws_too(marker, fit):
     made = simulate_draws(marker, PLAN, parameters=other, draws=3, months=1)
     alone = bp.simulate(marker, PLAN, months=1, parameters={"k_out": fit.draws[2][0], "F": 0.123})
     assert made["marker"].values[2] == pytest.approx(alone["marker"].values, rel=1e-4)
+
+
+def test_a_model_loaded_with_a_set_draws_from_it(marker, fit, tmp_path):
+    from pathlib import Path
+
+    core = Path(__file__).parent / "models" / "marker.toml"
+    path = save_set(fit, tmp_path / "fit.toml")
+    model = bp.load(core, parameters=path)
+    made = simulate_draws(model, draws=5, months=1)
+    assert made["k_out"].values.tolist() == [row[0] for row in fit.draws[:5]]
+    changed = bp.load(core, parameters={"k_out": 2 * marker.values["k_out"]})
+    chosen = replace(changed, fit=str(path))
+    with pytest.raises(DataError, match=r"'k_out' is .* hold it with values=\{\.\.\.\}"):
+        simulate_draws(chosen, draws=5, months=1)
+    held = simulate_draws(chosen, draws=5, months=1, between_trials=True, values={"k_out": chosen.values["k_out"]})
+    assert "k_out" not in held.coords
 
 
 def test_what_cannot_be_drawn(marker, fit):

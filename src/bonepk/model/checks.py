@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from bonepk.errors import BonepkError, Fault, Faults, ModelTextError
 from bonepk.model.component import Component
+from bonepk.model.draws import differing
 from bonepk.model.expr import Expr, call, derivative, evaluate, num, topological
 from bonepk.model.library import components_of, find_set, load
 from bonepk.model.schema import UNSOURCED
-from bonepk.model.sets import apply_set
 from bonepk.model.system import TIME, System
 from bonepk.model.text import read_component_text
 from bonepk.model.write import component_text
@@ -204,17 +204,14 @@ def check_fit(system: System) -> list[Fault]:
     place = f"{system.name} [fit]"
     try:
         chosen = find_set(system.fit)
-        fitted = apply_set(system, chosen)
+        found = differing(system, chosen)
     except BonepkError as error:
         return [Fault(place, str(f)) for f in error.faults]
-    known = {v.name: abs((v.se or 0.0) / v.value) if v.value else 0.0 for v in chosen.values}
-    faults = []
-    for name, value in fitted.values.items():
-        # a file may round what was fitted, but by far less than its uncertainty
-        if abs(system.values[name] - value) > max(1e-3, 0.2 * known.get(name, 0.0)) * abs(value):
-            found = f"'{name}' is {system.values[name]:.6g}; the set '{chosen.name}' has {value:.6g}"
-            faults.append(Fault(place, found, cure="put the fitted values into the files, or drop 'fit'"))
-    return faults
+    cure = "put the fitted values into the files, or drop 'fit'"
+    return [
+        Fault(place, f"'{name}' is {value:.6g}; the set '{chosen.name}' has {fitted:.6g}", cure=cure)
+        for name, (value, fitted) in found.items()
+    ]
 
 
 SYSTEM_CHECKS: tuple[Callable[[System], list[Fault]], ...] = (

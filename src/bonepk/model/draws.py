@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bonepk.errors import DataError, Fault, Faults, NotFoundError, near
-from bonepk.model.sets import ParameterSet
+from bonepk.model.sets import ParameterSet, apply_set
 from bonepk.model.spreads import F8, SetEffect, shifted
 from bonepk.model.system import System
 from bonepk.model.units import conversion
 
-__all__ = ["Draws", "draw_set"]
+__all__ = ["Draws", "differing", "draw_set"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,6 +131,25 @@ def draw_set(
                 values[name] = shifted(effect.scale, before, drawn)
     faults.raise_as(NotFoundError)
     return Draws(draws, values, shifts, added)
+
+
+def differing(system: System, chosen: ParameterSet) -> dict[str, tuple[float, float]]:
+    """Find the values of a system that are not those of a set, with what the set has.
+
+    A file may round what was fitted: to a thousandth, or to a fifth of its standard error.
+
+    Raises
+    ------
+    NotFoundError, UnitsError
+        If the set does not fit the system.
+    """
+    fitted = apply_set(system, chosen).values
+    known = {v.name: abs((v.se or 0.0) / v.value) if v.value else 0.0 for v in chosen.values}
+    return {
+        name: (value, fitted[name])
+        for name, value in system.values.items()
+        if abs(value - fitted[name]) > max(1e-3, 0.2 * known.get(name, 0.0)) * abs(fitted[name])
+    }
 
 
 def _here(name: str, system: System) -> bool:

@@ -209,9 +209,10 @@ def load(
     if parameters is None:
         return system
     if isinstance(parameters, (str, Path)):
-        parameters = find_set(parameters)
-    if isinstance(parameters, ParameterSet):
-        return apply_set(system, parameters)
+        where = str(Path(parameters).absolute()) if is_path(parameters) else str(parameters)
+        return replace(apply_set(system, find_set(parameters)), fit=where)
+    if isinstance(parameters, ParameterSet):  # where it was read from, if anywhere, is not known
+        return replace(apply_set(system, parameters), fit="")
     return with_values(system, parameters)
 
 

@@ -166,7 +166,7 @@ class System:
     notes: str = ""
     units_checked: bool = field(default=False, compare=False)
     fit: str = field(default="", compare=False)
-    """Name (or path, beside a core given by path) of the set the default values came from; empty if none is stated."""
+    """Name or path of the set the values came from: the one it was loaded with, or the core's; empty if not known."""
 
     @cached_property
     def definitions(self) -> dict[str, Expr]:

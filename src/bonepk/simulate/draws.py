@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bonepk.errors import Fault, NotFoundError, SolverError
-from bonepk.model.draws import draw_set
+from bonepk.errors import DataError, Fault, Faults, NotFoundError, SolverError
+from bonepk.model.draws import differing, draw_set
 from bonepk.model.library import find_set
 from bonepk.model.sets import ParameterSet, apply_set
 from bonepk.model.system import System
@@ -50,8 +50,8 @@ def simulate_draws(
         From `bonepk.load`.
     plan : Plan, optional
     parameters : ParameterSet, str or Path, optional
-        A set with draws or a covariance; by default the one the model names under ``fit``. A set given here replaces
-        the model's values also where it has no draws.
+        A set with draws or a covariance; by default the one the model was loaded with, or names under ``fit``. A set
+        given here replaces the model's values also where it has no draws.
     draws : int
         The set's own are used in their order, and again when they are used up.
     between_trials : bool
@@ -80,11 +80,13 @@ def simulate_draws(
     NotFoundError
         If there is no set, or it does not fit the model.
     DataError
-        If the set has neither draws nor covariance.
+        If the set has neither draws nor covariance, or values of the model were changed and are not held.
     SolverError
         If more than a tenth of the draws cannot be solved.
     """
     chosen = fit_of(model, parameters)
+    if parameters is None:
+        _unchanged(model, chosen, values or {})
     system = model if parameters is None else apply_set(model, chosen)
     own = overrides_of(system, values, inputs)
     drawn = draw_set(system, chosen, draws, np.random.default_rng(seed), between=between_trials, like=like)
@@ -118,6 +120,18 @@ def fit_of(model: System, parameters: ParameterSet | str | Path | None) -> Param
         cure = 'name a set with parameters=..., or write fit = "..." into the core'
         raise NotFoundError(Fault(f"model '{model.name}'", "names no fit", cure=cure))
     return find_set(model.fit if parameters is None else parameters)
+
+
+def _unchanged(model: System, chosen: ParameterSet, held: Mapping[str, float]) -> None:
+    """Refuse to draw over values that somebody chose."""
+    faults = Faults()
+    for name, (value, fitted) in differing(model, chosen).items():
+        if name not in held:
+            found = f"'{name}' is {value:.6g}, and {fitted:.6g} in the set '{chosen.name}' it would be drawn from"
+            faults.add(
+                f"model '{model.name}'", found, cure="hold it with values={...}, or name the set with parameters=..."
+            )
+    faults.raise_as(DataError)
 
 
 def solved(good: NDArray[np.bool_], reasons: NDArray[Any], place: str) -> NDArray[np.bool_]:
