@@ -15,6 +15,7 @@ from bonepk.simulate.draws import solved
 from bonepk.simulate.endpoints import months_to_times
 from bonepk.simulate.ensemble import simulate_many
 from bonepk.simulate.plan import Plan
+from bonepk.simulate.run import compiled_for
 from bonepk.study.arms import check_arms, cohorts
 from bonepk.study.endpoints import ENDPOINTS
 from bonepk.study.evidence import Trial
@@ -75,7 +76,7 @@ class DrawnTrial:
 def drawn_trial(
     trial: Trial, system: System, chosen: ParameterSet, draws: int, seed: int, progress: Progress | None = None
 ) -> DrawnTrial:
-    """Run the arms of a trial over draws, all side by side in machine code.
+    """Run the arms of a trial over draws, side by side in machine code where that is available.
 
     A trial that was fitted is treated as new, as a prediction without shifts is that of a typical trial: its shifts are
     drawn, not those the fit found for it, and a shift that some trials share is left out.
@@ -115,6 +116,7 @@ def drawn_trial(
         table,
         times=months_to_times(months.tolist(), time_unit=system.time_unit),
         variables=outputs,
+        engine="native" if compiled_for(system).backend == "llvm" else "scipy",
         rtol=_RTOL,
         workers=1,
         progress=lambda done, total, _: tell(done, total, f"{trial.name}: draws"),
