@@ -37,7 +37,8 @@ def save_refits(made: Refits, path: str | Path) -> tuple[Path, Path, Path]:
 _HOW = """
 Change: cost of the refit minus that of the full fit on the same rows, in units of log likelihood (priors and shifts
 included), both with the full fit's standard deviations; a parameter that is fixed pays no prior. Where a part is
-switched off, this is what the part is worth. Where rows are left out, it is what the rest gains by being without them.
+switched off, this is what the part is worth; where one is let in, it gains what lies below 0. Where rows are left out,
+it is what the rest gains by being without them.
 
 Errors are root mean square, with the mean absolute error in brackets, in the unit of the rows (of published trials
 percentage points). Typical: without any shift of the trial. Predicted: trials that no fit has seen.
