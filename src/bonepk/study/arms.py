@@ -60,7 +60,7 @@ def cohorts(trial: Trial, arm: Arm) -> tuple[Cohort, ...]:
                     weight=outer.weight * inner.weight,
                     label="; ".join(label for label in (outer.label, inner.label) if label),
                     plan=trial.population.background + outer.plan + arm.plan + inner.plan,
-                    parameters={YEARS: years, **outer.parameters, **inner.parameters},
+                    parameters={YEARS: years, **trial.population.parameters, **outer.parameters, **inner.parameters},
                 )
             )
     return tuple(made)

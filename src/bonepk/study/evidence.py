@@ -135,6 +135,7 @@ class Population:
     approximations: tuple[str, ...] = ()
     background: Plan = NO_PLAN
     strata: tuple[Stratum, ...] = ()
+    parameters: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -109,9 +109,16 @@ def _population(table: Fields) -> Population:
         approximations=table.texts("approximations"),
         background=read_plan(table, "background"),
         strata=_strata(table),
+        parameters=_parameters(table),
     )
     table.close()
     return made
+
+
+def _parameters(table: Fields) -> dict[str, float]:
+    chosen = table.table("parameters")
+    values = {key: chosen.number(key) for key in chosen.data}
+    return {key: value for key, value in values.items() if value is not None}
 
 
 def _arms(tables: list[Fields]) -> dict[str, Arm]:
@@ -138,15 +145,13 @@ def _strata(table: Fields) -> tuple[Stratum, ...]:
     strata = []
     for one in table.tables("strata"):
         weight = one.number("weight", required=True, low=0, high=1)
-        parameters = one.table("parameters")
-        values = {key: parameters.number(key) for key in parameters.data}
         strata.append(
             Stratum(
                 weight=weight or 0.0,
                 label=one.text("label", required=True),
                 plan=read_plan(one, "regimen"),
                 years_since_fmp=one.number("years_since_fmp", low=-40, high=60),
-                parameters={key: value for key, value in values.items() if value is not None},
+                parameters=_parameters(one),
             )
         )
         one.close()
