@@ -91,6 +91,23 @@ def test_parameters_of_a_stratum_reach_its_cohorts_only(trial):
     assert "denosumab.CL" not in parts["late; not treated"].parameters
 
 
+def test_parameters_of_the_population_reach_every_cohort_and_strata_replace_them():
+    """The order is population, its strata, strata of the arm: the last one counts."""
+    text = TEXT.replace("background =", 'parameters = { osteoporosis = 1, "denosumab.CL" = 70 }\nbackground =')
+    text = text.replace('label = "late"', 'label = "late"\nparameters = { osteoporosis = 0, "denosumab.F" = 0.5 }')
+    trial = read_trial(text, file="strata.toml")
+    parts = {c.label: c.parameters for c in cohorts(trial, trial.arm("mixed"))}
+    assert {k: v["osteoporosis"] for k, v in parts.items()} == {
+        "early; treated": 1,
+        "early; not treated": 1,
+        "late; treated": 0,
+        "late; not treated": 0,
+    }
+    assert parts["early; treated"]["denosumab.CL"] == 80
+    assert parts["early; not treated"]["denosumab.CL"] == 70
+    assert [c.parameters["osteoporosis"] for c in cohorts(trial, trial.arm("plain"))] == [1, 0]
+
+
 def test_drugs_leave_out_arms_that_cannot_be_simulated(trial):
     assert drugs_of(trial) == ("denosumab", "letrozole", "tamoxifen")
     assert drugs_of(trial, [trial.arm("plain")]) == ("tamoxifen",)

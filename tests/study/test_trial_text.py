@@ -159,3 +159,15 @@ def test_parameters_of_a_stratum_read_back():
     trial = read_trial(text, file="t.toml")
     assert trial.arms[1].strata[0].parameters == {"denosumab.CL": 70.5}
     assert read_trial(trial_toml(trial), file="t.toml") == trial
+
+
+def test_parameters_of_the_population_read_back():
+    text = GOOD.replace("[[arms]]", "parameters = { osteoporosis = 1 }\n\n[[arms]]", 1)
+    trial = read_trial(text, file="t.toml")
+    assert trial.population.parameters == {"osteoporosis": 1}
+    assert read_trial(trial_toml(trial), file="t.toml") == trial
+
+
+def test_a_parameter_of_the_population_must_be_a_number():
+    text = GOOD.replace("[[arms]]", 'parameters = { osteoporosis = "yes" }\n\n[[arms]]', 1)
+    assert faults_of(text) == ["t.toml:15 [population.parameters.osteoporosis]: found 'yes'; expected a finite number"]

@@ -47,6 +47,7 @@ def _population(trial: Trial) -> list[str]:
     lines += [f"years_since_fmp = {_inline(years)}", *_pairs({"prior": who.prior})]
     if who.approximations:
         lines += ["approximations = [", *(f"  {_value(a)}," for a in who.approximations), "]"]
+    lines += _parameters(who.parameters)
     return [*lines, *_plan("background", who.background), *_strata("population.strata", who.strata)]
 
 
@@ -55,9 +56,12 @@ def _strata(name: str, strata: Iterable[Stratum]) -> list[str]:
     for one in strata:
         about = {"weight": one.weight, "label": one.label, "years_since_fmp": one.years_since_fmp}
         lines += ["", f"[[{name}]]", *_pairs(about), *_plan("regimen", one.plan)]
-        if one.parameters:
-            lines.append(f"parameters = {_inline(dict(one.parameters))}")
+        lines += _parameters(one.parameters)
     return lines
+
+
+def _parameters(values: Mapping[str, float]) -> list[str]:
+    return [f"parameters = {_inline(values)}"] if values else []
 
 
 def _plan(name: str, plan: Plan) -> list[str]:
