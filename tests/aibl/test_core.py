@@ -122,6 +122,22 @@ def test_only_time_since_menopause_matters() -> None:
         assert float(early[name][0]) == pytest.approx(float(late[name][0]), rel=1e-8), name
 
 
+def test_women_chosen_for_osteoporosis_only_turn_over_faster() -> None:
+    """The switch is the same as both rates of turnover times one factor, and leaves resorption alone."""
+    model = bp.load("aibl", drugs=["denosumab"])
+    plan = bp.every("denosumab", "60 mg", months=6, doses=4)
+    factor = float(np.exp(0.2))
+    faster = {f"turnover_{c}": factor * model.values[f"turnover_{c}"] for c in ("trabecular", "cortical")}
+    chosen = {"osteoporosis": 1, "osteoporosis_turnover": 0.2}
+    one, other = (simulate(model, plan, years=5, parameters=p, rtol=1e-10) for p in (chosen, faster))
+    plain = simulate(model, plan, years=5, rtol=1e-10)
+    for name in model.output_names:
+        # the same equations with the same values: only rounding differs
+        np.testing.assert_allclose(one[name].values, other[name].values, rtol=1e-8, atol=1e-9, err_msg=name)
+    assert bp.difference(one, plain, "bmd_total_hip", 24).item() > 0.2
+    np.testing.assert_allclose(one["resorption"], plain["resorption"], rtol=1e-4)  # estrogen and drug are the same
+
+
 def test_history_starts_where_the_text_says() -> None:
     model = bp.load("aibl")
     for years, start in ((10, -38 * 365.25), (-8, -20 * 365.25), (-30, 0.0)):

@@ -143,6 +143,24 @@ def test_exemestane_inactivation_from_enzyme_constants() -> None:
     assert 1 - float(run["aromatase"][0]) == pytest.approx(0.979, abs=0.005)
 
 
+def test_exemestane_counts_as_a_little_estradiol_on_bone_and_not_in_plasma() -> None:
+    plan = bp.daily("exemestane", "25 mg", months=3, spread=True)
+    model = bp.load("aibl", drugs=["exemestane"])
+    v = model.values
+    for androgenic in (0.0, 1.5):
+        run = simulate(
+            model, plan, times=[80.0], parameters={**POSTMENOPAUSAL, "exemestane.androgenic": androgenic}, rtol=1e-10
+        )
+        level = 25e6 / 1000 / v["exemestane.CL"]  # ug a day over L a day: ng/mL
+        felt = float(run["estradiol"][0]) + androgenic * level / v["exemestane.level_daily"]
+        young = v["E_ovary"] + v["E_periphery"]
+        curve = [1 / (1 + (e / v["K_estradiol"]) ** v["n_estradiol"]) for e in (felt, young)]
+        # a spread course has long reached its level by day 80
+        assert float(run["estrogen_deficiency"][0]) == pytest.approx(curve[0] - curve[1], rel=1e-6)
+    alone = simulate(model, plan, times=[80.0], parameters=POSTMENOPAUSAL | {"exemestane.androgenic": 0}, rtol=1e-10)
+    assert float(alone["estradiol"][0]) == pytest.approx(float(run["estradiol"][0]), rel=1e-9)
+
+
 def test_aromatase_inhibitors_add_up_and_do_not_cancel() -> None:
     both = bp.daily("letrozole", "2.5 mg", months=6, spread=True) + bp.daily(
         "exemestane", "25 mg", months=6, spread=True
@@ -251,14 +269,23 @@ def test_estrogen_at_steady_state(drug: str, dose: str, route: str, added: float
     assert picograms[-1] == pytest.approx(20 / 3.671, rel=0.02)  # ten days after the last
 
 
-def test_estrogen_keeps_bone_as_in_trials_it_was_never_fitted_to() -> None:
-    """PEPI: spine +3.5 to +5.0 %, hip +1.7 % in three years on conjugated estrogens; WHI: hip +3.6 over placebo."""
-    plan = bp.daily("conjugated_estrogens", "0.625 mg", years=3, spread=True)
+def on_conjugated_estrogens(years_since_fmp: float, taken: bool = True):
+    plan = bp.daily("conjugated_estrogens", "0.625 mg", years=3, spread=True) if taken else None
     model = bp.load("aibl", drugs=["conjugated_estrogens"])
-    early = simulate(model, plan, years=3, parameters={"years_since_fmp": 5.5})
+    return simulate(model, plan, years=3, parameters={"years_since_fmp": years_since_fmp})
+
+
+def test_estrogen_keeps_bone_as_in_trials_it_was_never_fitted_to() -> None:
+    """PEPI: spine +3.5 to +5.0 % in three years on conjugated estrogens."""
+    early = on_conjugated_estrogens(5.5)
     assert bp.percent_change(early, "bmd_lumbar_spine", 36).item() == pytest.approx(4.2, abs=1.2)
+
+
+def test_estrogen_does_at_the_hip_what_trials_saw_that_it_was_never_fitted_to() -> None:
+    """PEPI: hip +1.7 % in three years on conjugated estrogens; WHI: hip +3.6 over placebo."""
+    early = on_conjugated_estrogens(5.5)
     assert bp.percent_change(early, "bmd_total_hip", 36).item() == pytest.approx(1.7, abs=1.2)
-    late = [simulate(model, p, years=3, parameters={"years_since_fmp": 13}) for p in (plan, None)]
+    late = [on_conjugated_estrogens(13, taken) for taken in (True, False)]
     assert bp.difference(*late, "bmd_total_hip", 36).item() == pytest.approx(3.6, abs=1.2)
 
 
@@ -323,13 +350,13 @@ def test_romosozumab_single_dose() -> None:
 def test_romosozumab_builds_for_months_only() -> None:
     plan = bp.switch("calcium_vitamin_d", 1) + bp.every("romosozumab", "210 mg", months=1, doses=12)
     times = bp.months_to_times([0, 0.5, 9, 12, 24])
-    run = run_of("romosozumab", plan, times, parameters={"years_since_fmp": 24})
+    run = run_of("romosozumab", plan, times, parameters={"years_since_fmp": 24, "osteoporosis": 1})
 
     def moved(name: str, month: float) -> float:
         return bp.percent_change(run, name, month).item()
 
     # FRAME and ARCH, recalled: P1NP about +145 % at two weeks and back by nine months, CTX about -50 % at two weeks
-    assert moved("p1np", 0.5) > 80
+    assert moved("p1np", 0.5) > 145 / 2  # half of it at least
     assert abs(moved("p1np", 9)) < 25
     assert moved("ctx", 0.5) == pytest.approx(-50, abs=15)
     assert -35 < moved("ctx", 12) < -5

@@ -60,10 +60,14 @@ def test_modules_at_rest_leave_bone_alone(plain):
 def test_exercise_gains_what_trials_found_and_drifts_back(model, plain):
     trained = run(model, bp.switch("exercise.intensity", 1.0))
     assert 1.8 <= difference(trained, plain, "lumbar_spine", 12) <= 4.64  # Howe 2011, combined exercise
-    assert 0.24 <= difference(trained, plain, "femoral_neck", 12) <= 1.82  # Howe 2011, resistance
     stopped = run(model, bp.switch("exercise.intensity", 1.0, stop="24 months"))
     gains = [difference(stopped, plain, "lumbar_spine", m) for m in (24, 36, 60, 120)]
     assert all(a > b > -0.1 for a, b in itertools.pairwise(gains))
+
+
+def test_exercise_gains_at_the_neck_what_trials_found(model, plain):
+    trained = run(model, bp.switch("exercise.intensity", 1.0))
+    assert 0.24 <= difference(trained, plain, "femoral_neck", 12) <= 1.82  # Howe 2011, resistance
 
 
 def test_supplements_do_in_trials_what_the_core_switch_does(model, plain):

@@ -85,7 +85,7 @@ def test_what_a_trial_says_of_its_population_holds_for_virtual_women(plain, exac
 
 
 def test_a_rescue_carries_the_state_over(plain, exact):
-    path = plain("zo-fast", 60, more=RESCUE)
+    path = plain("zo-fast", 120, more=RESCUE)
     result = virtual_trial(path, population=exact("zo-fast"), rtol=1e-6)
     rescued = result.followed.rescued[:, 0]
     delayed = result.in_arm("delayed")
