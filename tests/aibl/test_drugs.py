@@ -275,13 +275,13 @@ def on_conjugated_estrogens(years_since_fmp: float, taken: bool = True):
     return simulate(model, plan, years=3, parameters={"years_since_fmp": years_since_fmp})
 
 
-def test_estrogen_keeps_bone_as_in_trials_it_was_never_fitted_to() -> None:
+def test_estrogen_keeps_bone_as_in_trials() -> None:
     """PEPI: spine +3.5 to +5.0 % in three years on conjugated estrogens."""
     early = on_conjugated_estrogens(5.5)
     assert bp.percent_change(early, "bmd_lumbar_spine", 36).item() == pytest.approx(4.2, abs=1.2)
 
 
-def test_estrogen_does_at_the_hip_what_trials_saw_that_it_was_never_fitted_to() -> None:
+def test_estrogen_does_at_the_hip_what_trials_saw() -> None:
     """PEPI: hip +1.7 % in three years on conjugated estrogens; WHI: hip +3.6 over placebo."""
     early = on_conjugated_estrogens(5.5)
     assert bp.percent_change(early, "bmd_total_hip", 36).item() == pytest.approx(1.7, abs=1.2)
