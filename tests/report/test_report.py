@@ -173,3 +173,17 @@ def test_a_virtual_trial_shows_its_fractures_beside_the_published(tmp_path):
     assert ratio is not None
     assert f"denosumab / placebo: {ratio.value:.2f} ({ratio.low:.2f} to {ratio.high:.2f})" in text
     assert virtual_figure(result, tmp_path / "v.png").stat().st_size > 20_000
+
+
+def test_legend_draws_an_arm_as_it_is_drawn(tmp_path, monkeypatch):
+    """Arms of ABCSG-18 stand beside a difference only, those of FREEDOM have points of their own as well."""
+    from matplotlib.figure import Figure
+
+    legends = []
+    monkeypatch.setattr(Figure, "legend", lambda self, handles, **kept: legends.append(handles))
+    for name in ("abcsg-18", "freedom"):
+        trial_figure(predict_trial(name), tmp_path / f"{name}.png")
+    styles = [{h.get_label(): h.get_linestyle() for h in handles} for handles in legends]
+    assert styles[0]["aromatase inhibitor + placebo"] == "--"
+    assert styles[0]["denosumab against placebo"] == "-"
+    assert styles[1]["denosumab"] == "-"

@@ -26,6 +26,11 @@ F8 = NDArray[np.float64]
 # Okabe and Ito: told apart with any kind of colour vision
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7A5C00")
 _DIFFERENCE = "#222222"
+_BESIDE: dict[str, Any] = {
+    "linewidth": 1.2,
+    "alpha": 0.65,
+    "linestyle": (0, (4, 2)),
+}  # an arm without points of its own
 _FORMS = {
     "percent_change": "change",
     "annual_change": "change",
@@ -96,7 +101,7 @@ def trial_figure(result: TrialResult, path: str | Path, intervals: TrialInterval
     sources = _sources(result, 52 * columns + 10)
     names = [run.arm.name for run in result.arms]
     colours = {name: _COLOURS[i % len(_COLOURS)] for i, name in enumerate(names)}
-    handles = _handles(result, colours) + band_handles(intervals)
+    handles = _handles(result, panels, colours) + band_handles(intervals)
     legend_rows = -(-len(handles) // (columns + 1))
     # inches: head (title, use), foot (axis label, legend, sources)
     head = 0.14 + 0.24 * len(title) + 0.28
@@ -207,7 +212,7 @@ def _arms(
         course = _course(run, output, form)
         line = axes.plot(run.months, course, color=colours[name], linewidth=1.9, zorder=2)[0]
         if form == "difference" and name not in measured:
-            line.set(linewidth=1.2, alpha=0.65, linestyle=(0, (4, 2)))
+            line.set(**_BESIDE)
         elif any(np.allclose(course, other, atol=1e-6) for other in drawn):
             line.set_linestyle((0, (3, 3)))  # lets the equal line below show through
         drawn.append(course)
@@ -279,12 +284,26 @@ def _point(
     )
 
 
-def _handles(result: TrialResult, colours: dict[str, str]) -> list[Any]:
+def _always_beside(name: str, panels: Sequence[tuple[str, str, list[RowResult]]]) -> bool:
+    """Whether every line in the colour of an arm is one drawn beside a difference."""
+    for _, form, members in panels:
+        pairs = {(m.row.arm, m.row.versus) for m in members if m.row.versus}
+        if form != "difference" or len(pairs) > 1 or any(m.row.arm == name and not m.row.versus for m in members):
+            return False
+    return True
+
+
+def _handles(
+    result: TrialResult, panels: Sequence[tuple[str, str, list[RowResult]]], colours: dict[str, str]
+) -> list[Any]:
     """Entries of the legend: arms, a difference, and what the points mean."""
     from matplotlib.lines import Line2D
 
     shown = [r for r in result.rows if r.predicted is not None and not r.row.obstacle]
     found = [Line2D([], [], color=colours[r.arm.name], linewidth=2, label=r.arm.label) for r in result.arms]
+    for run, line in zip(result.arms, found, strict=True):
+        if _always_beside(run.arm.name, panels):
+            line.set(**_BESIDE)
     pairs = {(r.row.arm, r.row.versus) for r in shown if r.row.versus}
     if len(pairs) == 1:
         arm, versus = next(iter(pairs))
