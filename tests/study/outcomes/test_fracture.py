@@ -73,7 +73,8 @@ def test_stopping_denosumab_brings_vertebral_risk_above_that_without(bone):
     never = fractures(bone(months=72), one_woman(72, -2.2)).hazards["vertebral"][0]
     on, off = course.months <= 46, (course.months > 52) & (course.months < 60)
     assert (hazard[on][4:] < never[on][4:]).all()
-    assert hazard[off].max() > 1.1 * never[off].max()  # 1.18 with the model as it is
+    # 1.46 with the model as it is; a third less of the excess would still be a rise
+    assert hazard[off].max() > 1.3 * never[off].max()
 
 
 def test_several_vertebrae_follow_their_closed_form():
