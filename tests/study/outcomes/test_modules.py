@@ -68,7 +68,7 @@ def test_exercise_gains_what_trials_found_and_drifts_back(model, plain):
 def test_exercise_gains_at_the_neck_what_trials_found(model, plain):
     trained = run(model, bp.switch("exercise.intensity", 1.0))
     # Howe 2011, resistance: 0.24 to 1.82; one gain for both sites gives 1.84, a known misfit (docs/outcomes.md, habits)
-    assert 0.24 <= difference(trained, plain, "femoral_neck", 12) <= 1.9
+    assert 0.24 <= difference(trained, plain, "femoral_neck", 12) <= 1.82
 
 
 def test_supplements_do_in_trials_what_the_core_switch_does(model, plain):
