@@ -9,11 +9,26 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from bonepk.errors import DataError, Fault, near
 from bonepk.infer.rows import Block
 
-__all__ = ["Classified", "Differentiable", "Predictor", "RowClass", "Sourced", "differences", "in_one_batch"]
+__all__ = [
+    "DERIVATIVES",
+    "Classified",
+    "Differentiable",
+    "Predictor",
+    "RowClass",
+    "Sourced",
+    "check_derivatives",
+    "differences",
+    "in_one_batch",
+    "with_differences",
+]
 
 FloatArray = NDArray[np.float64]
+
+DERIVATIVES = ("differences", "exact")
+"""Where a predictor that runs a model takes its derivatives from; the first is what it does unless told."""
 
 
 class Predictor(Protocol):
@@ -113,6 +128,18 @@ class Sourced(Protocol):
         ...
 
 
+def check_derivatives(word: str) -> None:
+    """Raise if a word is none of `DERIVATIVES`.
+
+    Raises
+    ------
+    DataError
+    """
+    if word not in DERIVATIVES:
+        cure = near(word, DERIVATIVES) or "one of " + ", ".join(DERIVATIVES)
+        raise DataError(Fault("derivatives", f"unknown derivatives '{word}'", cure=cure))
+
+
 def differences(
     predictor: Predictor, block: str, values: Mapping[str, float], names: Sequence[str], step: float = 1e-4
 ) -> tuple[FloatArray, FloatArray]:
@@ -152,3 +179,23 @@ def in_one_batch(
     for k, (name, h) in enumerate(zip(used, sizes, strict=True)):
         slopes[:, names.index(name)] = (made[k + 1] - made[0]) / h
     return made[0], slopes
+
+
+def with_differences(
+    made: tuple[FloatArray, FloatArray],
+    run: Callable[[Sequence[Mapping[str, float]]], FloatArray],
+    values: Mapping[str, float],
+    names: Sequence[str],
+) -> tuple[FloatArray, FloatArray]:
+    """Exact predictions and derivatives, with differences for names that have a derivative that is not finite.
+
+    So it is where a dose, an initial state or an output has no derivative, such as a square root at 0. Arguments are
+    as of `in_one_batch`, after what it returns.
+    """
+    base, slopes = made
+    broken = np.flatnonzero(~np.isfinite(slopes).all(axis=0))
+    if not broken.size:
+        return made
+    slopes = slopes.copy()
+    slopes[:, broken] = in_one_batch(run, values, names, [names[i] for i in broken.tolist()])[1][:, broken]
+    return base, slopes

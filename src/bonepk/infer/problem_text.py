@@ -10,7 +10,7 @@ from bonepk.errors import DataError, Faults
 from bonepk.infer.descent import Tolerance
 from bonepk.infer.free import SCALES, Effect, Free, Prior
 from bonepk.infer.loss import LOSSES, Loss
-from bonepk.infer.predictor import Predictor
+from bonepk.infer.predictor import DERIVATIVES, Predictor
 from bonepk.infer.problem import Problem
 from bonepk.infer.rows import ErrorModel
 from bonepk.infer.table import read_table
@@ -43,9 +43,10 @@ def load_problem(source: str | Path, *, file: str | None = None) -> Problem:
             typical[name] = sd
         errors[name] = _error_model(one)
     fixed = _numbers(top.table("fixed"))
-    predictor = _predictor(top.table("data", required=True), model, typical, fixed, folder, faults)
-    loss = _loss(top.table("loss"))
     search = top.table("search")
+    derivatives = search.choice("derivatives", DERIVATIVES, "derivatives") or DERIVATIVES[0]
+    predictor = _predictor(top.table("data", required=True), model, typical, fixed, folder, derivatives, faults)
+    loss = _loss(top.table("loss"))
     starts, seed = search.whole("starts") or 1, search.whole("seed", low=0) or 0
     spread, rounds = search.number("spread", low=0, high=3), search.whole("rounds", low=0)
     usual = Tolerance()
@@ -140,10 +141,11 @@ def _predictor(
     typical: Mapping[str, float],
     fixed: Mapping[str, float],
     folder: Path,
+    derivatives: str,
     faults: Faults,
 ) -> Predictor | None:
     if "table" in table.data:
-        return read_table(table, model, fixed, folder)
+        return read_table(table, model, fixed, folder, derivatives)
     if "use" not in table.data and "trials" not in table.data:
         cure = 'write use = "calibration", trials = ["..."], or table = "file.csv"'
         faults.add(table.place(), "no data", cure=cure)
@@ -162,6 +164,7 @@ def _predictor(
         memory=0.25 if memory is None else memory,
         typical=typical,
         parameters=dict(fixed),
+        derivatives=derivatives,
         **more,
     )
 

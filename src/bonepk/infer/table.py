@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from bonepk import diskcache
 from bonepk.errors import DataError, Fault, Faults, RegimenError, near
-from bonepk.infer.predictor import in_one_batch
+from bonepk.infer.predictor import DERIVATIVES, check_derivatives, in_one_batch, with_differences
 from bonepk.infer.rows import Block, Row
 from bonepk.infer.runs import Runner
 from bonepk.model import System, load
@@ -61,6 +61,8 @@ class Table:
     parameters : mapping of str to float
         Values over the model's that are not fitted.
     rtol : float
+    derivatives : {"differences", "exact"}
+        As of `bonepk.infer.trials.Trials`.
     """
 
     model: str
@@ -71,6 +73,10 @@ class Table:
     proportional: float = 0.0
     parameters: Mapping[str, float] = field(default_factory=dict)
     rtol: float = 1e-7
+    derivatives: str = DERIVATIVES[0]
+
+    def __post_init__(self) -> None:
+        check_derivatives(self.derivatives)
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave compiled code behind: a worker makes its own."""
@@ -145,7 +151,10 @@ class Table:
     def fingerprint(self) -> str:
         """Hash of model, data and settings."""
         settings = repr((self.log, self.add, self.proportional, self.rtol))
-        return diskcache.key_of(self.model_hash, self.evidence_hash, settings)
+        more = (
+            [] if self.derivatives == DERIVATIVES[0] else [self.derivatives]
+        )  # keys of older fits stay what they were
+        return diskcache.key_of(self.model_hash, self.evidence_hash, settings, *more)
 
     def uses(self, block: str, name: str) -> bool:
         """Whether a parameter can change the predictions of a subject."""
@@ -156,27 +165,64 @@ class Table:
         return np.asarray(self._expressed(block, [values])[0])
 
     def jacobian(self, block: str, values: Mapping[str, float], names: Sequence[str]) -> tuple[FloatArray, FloatArray]:
-        """Predictions and derivatives, all runs in one batch."""
+        """Predictions and derivatives, as `derivatives` says."""
         used = [n for n in names if self.uses(block, n)]
-        return in_one_batch(lambda every: self._expressed(block, every), values, names, used)
+
+        def run(every: Sequence[Mapping[str, float]]) -> FloatArray:
+            return self._expressed(block, every)
+
+        if self.derivatives == "exact" and used:
+            with np.errstate(invalid="ignore"):  # what is not finite is differenced
+                made = self._exact(block, values, names, used)
+            return with_differences(made, run, values, names)
+        return in_one_batch(run, values, names, used)
+
+    def _exact(
+        self, name: str, values: Mapping[str, float], names: Sequence[str], used: Sequence[str]
+    ) -> tuple[FloatArray, FloatArray]:
+        (levels,), (slopes,) = self._runners[name][0].slopes(values, used)
+        made, by = [], np.zeros((len(self._subject(name).rows), len(names)))
+        at = [names.index(n) for n in used]
+        for row, (now, then, i, how) in enumerate(self._places(name)):
+            value, by_now, by_then = _expressed(levels[now, i], levels[then, i], how)
+            made.append(value)
+            by[row, at] = by_now * slopes[now, i] + by_then * slopes[then, i]
+        return np.array(made), by
 
     def _expressed(self, name: str, values: Sequence[Mapping[str, float]]) -> FloatArray:
-        runner, times = self._runners[name]
-        (levels,) = runner.outputs(values)
-        subject = next(s for s in self.subjects if s.name == name)
-        columns = []
-        for time, output, _, _, kind in subject.rows:
-            i = self.system.output_names.index(output)
-            course = levels[:, int(np.searchsorted(times, time)), i]
-            if kind == "percent_change":
-                course = 100 * (course / levels[:, int(np.searchsorted(times, 0.0)), i] - 1)
-            elif output in self.log:
-                course = np.log(np.maximum(course, 1e-300))
-            columns.append(course)
+        (levels,) = self._runners[name][0].outputs(values)
+        columns = [
+            _expressed(levels[:, now, i], levels[:, then, i], how)[0] for now, then, i, how in self._places(name)
+        ]
         return np.array(columns).T
 
+    def _subject(self, name: str) -> Subject:
+        return next(s for s in self.subjects if s.name == name)
 
-def read_table(table: Fields, model: str, fixed: Mapping[str, float], folder: Path) -> Table | None:
+    def _places(self, name: str) -> list[tuple[int, int, int, str]]:
+        """For each row its place in time, that of time 0, the output's, and how the value is expressed."""
+        times, made = self._runners[name][1], []
+        start = int(np.searchsorted(times, 0.0))
+        for time, output, _, _, kind in self._subject(name).rows:
+            how = "log" if kind == "level" and output in self.log else kind
+            made.append((int(np.searchsorted(times, time)), start, self.system.output_names.index(output), how))
+        return made
+
+
+def _expressed(now: FloatArray, then: FloatArray, how: str) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Express levels at a time and at time 0 as a row does, with the derivatives by both."""
+    none, one = np.zeros_like(now), np.ones_like(now)
+    if how == "percent_change":
+        return 100 * (now / then - 1), 100 / then, -100 * now / then**2
+    if how == "log":
+        least = np.maximum(now, 1e-300)
+        return np.log(least), np.where(now > 1e-300, 1 / least, none), none
+    return now, one, none
+
+
+def read_table(
+    table: Fields, model: str, fixed: Mapping[str, float], folder: Path, derivatives: str = DERIVATIVES[0]
+) -> Table | None:
     """Read the ``[data]`` of a problem file that names a CSV.
 
     Returns
@@ -217,7 +263,7 @@ def read_table(table: Fields, model: str, fixed: Mapping[str, float], folder: Pa
         if rows[key]
     )
     path = str(folder / model) if model.endswith(".toml") else model
-    made = Table(path, drugs, subjects, log, add, proportional, dict(fixed))
+    made = Table(path, drugs, subjects, log, add, proportional, dict(fixed), derivatives=derivatives)
     return made if not len(faults) else None
 
 

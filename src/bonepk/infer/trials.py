@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 
 from bonepk import diskcache
 from bonepk.errors import DataError, Fault
-from bonepk.infer.predictor import RowClass, in_one_batch
+from bonepk.infer.exact import GradedArm
+from bonepk.infer.predictor import DERIVATIVES, RowClass, check_derivatives, in_one_batch, with_differences
 from bonepk.infer.published import TYPICAL, observation, percent_of
 from bonepk.infer.rows import Block
 from bonepk.infer.runs import Runner
 from bonepk.model import System, load
 from bonepk.simulate.endpoints import months_to_times
+from bonepk.simulate.graded import slope_of
 from bonepk.study.arms import YEARS, check_arms, cohorts, drugs_of, exposure, treatment
 from bonepk.study.classes import treatment_class
 from bonepk.study.endpoints import ENDPOINTS, KINDS, family_of
@@ -64,6 +66,8 @@ class Trials:
         Values over the model's that are not fitted.
     rtol : float
         Of the runs.
+    derivatives : {"differences", "exact"}
+        Forward differences of runs side by side in one batch, or derivatives carried along one run of each cohort.
     """
 
     model: str = "aibl"
@@ -74,6 +78,10 @@ class Trials:
     typical: Mapping[str, float] = field(default_factory=lambda: dict(TYPICAL))
     parameters: Mapping[str, float] = field(default_factory=dict)
     rtol: float = 1e-6
+    derivatives: str = DERIVATIVES[0]
+
+    def __post_init__(self) -> None:
+        check_derivatives(self.derivatives)
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave compiled code and runs behind: a worker makes its own, of the same evidence."""
@@ -195,7 +203,10 @@ class Trials:
     def fingerprint(self) -> str:
         """Hash of model, evidence and settings."""
         settings = repr((self.memory, sorted(self.typical.items()), sorted(self.parameters.items()), self.rtol))
-        return diskcache.key_of(self.model_hash, self.evidence_hash, settings)
+        more = (
+            [] if self.derivatives == DERIVATIVES[0] else [self.derivatives]
+        )  # keys of older fits stay what they were
+        return diskcache.key_of(self.model_hash, self.evidence_hash, settings, *more)
 
     def uses(self, block: str, name: str) -> bool:
         """Whether a parameter can change the predictions of a trial."""
@@ -206,16 +217,47 @@ class Trials:
         return np.asarray(self._expressed(block, [values])[0])
 
     def jacobian(self, block: str, values: Mapping[str, float], names: Sequence[str]) -> tuple[FloatArray, FloatArray]:
-        """Predictions and derivatives, all runs in one batch."""
+        """Predictions and derivatives, as `derivatives` says."""
         used = [n for n in names if self.uses(block, n)]
-        return in_one_batch(lambda every: self._expressed(block, every), values, names, used)
+
+        def run(every: Sequence[Mapping[str, float]]) -> FloatArray:
+            return self._expressed(block, every)
+
+        if self.derivatives == "exact" and used:
+            with np.errstate(invalid="ignore"):  # what is not finite is differenced
+                made = self._exact(block, values, names, used)
+            return with_differences(made, run, values, names)
+        return in_one_batch(run, values, names, used)
+
+    def _exact(
+        self, name: str, values: Mapping[str, float], names: Sequence[str], used: Sequence[str]
+    ) -> tuple[FloatArray, FloatArray]:
+        block = self._blocks[name]
+        outputs, slopes = block.runner.slopes(values, used)
+        column = self._columns(block)
+        runs: dict[str, ArmRun] = {}
+        at = 0
+        for arm, weights in zip(block.arms, block.weights, strict=True):
+            part = range(at, at + len(weights))
+            at += len(weights)
+            levels = {n: np.array([outputs[k][:, i] for k in part]) for n, i in column.items()}
+            by = {n: np.array([slopes[k][:, i] for k in part]) for n, i in column.items()}
+            runs[arm.name] = GradedArm(arm, block.months, weights, levels, slopes=by)
+        made = [express(r, runs) * percent_of(r) for r in block.rows]
+        full = np.zeros((len(made), len(names)))
+        full[:, [names.index(n) for n in used]] = [slope_of(m) for m in made]
+        return np.array(made, dtype=np.float64), full
+
+    @staticmethod
+    def _columns(block: _Block) -> dict[str, int]:
+        """Place of every output that the rows of a block need."""
+        names = block.runner.system.output_names
+        return {n: names.index(n) for n in dict.fromkeys(ENDPOINTS[r.endpoint].output for r in block.rows)}
 
     def _expressed(self, name: str, values: Sequence[Mapping[str, float]]) -> FloatArray:
         block = self._blocks[name]
-        system = block.runner.system
         outputs = block.runner.outputs(values)
-        wanted = dict.fromkeys(ENDPOINTS[r.endpoint].output for r in block.rows)
-        column = {n: system.output_names.index(n) for n in wanted}
+        column = self._columns(block)
         made = np.empty((len(values), len(block.rows)))
         for v in range(len(values)):
             runs, at = {}, 0

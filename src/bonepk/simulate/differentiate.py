@@ -18,23 +18,19 @@ from numpy.typing import NDArray
 
 from bonepk.engine import Compiled
 from bonepk.engine.sensitivity import integrate_sensitivity
-from bonepk.engine.timeline import Kind, Op, Timeline
 from bonepk.errors import Faults, NotFoundError, SolverError, near
 from bonepk.model.system import System
 from bonepk.model.units import convert, read_quantity
 from bonepk.simulate.calendar import per_day
-from bonepk.simulate.covariates import Track
 from bonepk.simulate.directions import Direction, directions_of, dosed, switched
-from bonepk.simulate.entries import Entry
-from bonepk.simulate.events import Record, operations
-from bonepk.simulate.graded import Graded, slope_of
+from bonepk.simulate.events import Record
+from bonepk.simulate.graded_line import GradedLine, lay_out
 from bonepk.simulate.nonmem import Runs, own_values
 from bonepk.simulate.plan import Plan
 from bonepk.simulate.regimen import regimen_of
 from bonepk.simulate.result import attributes, labelled
 from bonepk.simulate.run import begin_of, compiled_for, initial_of, overrides_of, times_of
-from bonepk.simulate.slopes import GradedValues, graded_start, with_switches
-from bonepk.simulate.steady_slopes import graded_ops, packed
+from bonepk.simulate.slopes import graded_start
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -42,15 +38,6 @@ if TYPE_CHECKING:
 __all__ = ["differentiate", "differentiate_records"]
 
 F8 = NDArray[np.float64]
-
-
-@dataclass(frozen=True, eq=False)
-class _Line:
-    """A timeline with the derivatives of its operations, columns in the engine's order."""
-
-    timeline: Timeline
-    values: F8
-    times: F8
 
 
 def differentiate(
@@ -143,7 +130,8 @@ def differentiate(
     held = graded_start(model, given, slopes) if history else 0.0
     begin = begin_of(model, replace(regimen, first=min(acting, default=math.inf)), grid, held, history)
     compiled = compiled_for(model, backend="llvm")
-    line = _laid_out(compiled, moved, regimen.entries, tracks, values, slopes, begin, ordered, begun)
+    starts = _starts(model, ordered)
+    line = lay_out(compiled, moved, regimen.entries, tracks, values, slopes, begin, len(ordered), begun, starts)
     p = compiled.parameter_vector(values)
     d = _run(compiled, p[None], [line], ordered, rtol, atol, max_step, max_steps, [""])
     columns = _columns(model, "time", d, kept, states, [ordered.index(a) for a in asked])
@@ -234,7 +222,7 @@ def differentiate_records(
         values = overrides_of(system, own_values(parameters, subject.id), None)
         records = dosed(subject.records, ordered, lambda r, name: runs.entries[r.entry].name == name, lambda _: 1.0)
         begin = records[0].time if records else 0.0
-        lines.append(_laid_out(compiled, records, runs.entries, subject.tracks, values, slopes, begin, ordered, {}))
+        lines.append(lay_out(compiled, records, runs.entries, subject.tracks, values, slopes, begin, len(ordered)))
         vectors.append(compiled.parameter_vector(values))
     labels = [f"ID {s.id}" for s in runs.subjects]
     d = _run(compiled, np.array(vectors), lines, ordered, rtol, atol, max_step, max_steps, labels)
@@ -275,44 +263,16 @@ def _slopes(ordered: Sequence[Direction]) -> dict[str, F8]:
     return {d.name: unit[k] for k, d in enumerate(ordered) if d.kind == "value"}
 
 
-def _laid_out(
-    compiled: Compiled,
-    records: Sequence[Record],
-    entries: Sequence[Entry],
-    tracks: Sequence[Track],
-    values: Mapping[str, float],
-    slopes: Mapping[str, F8],
-    begin: float,
-    ordered: Sequence[Direction],
-    initial: Mapping[str, float],
-) -> _Line:
-    """Lay out one run with the derivatives of its operations."""
-    system, columns = compiled.system, len(ordered)
-    fixed = {**system.values, **values}
-    graded = GradedValues(system, entries, tracks, fixed, slopes)
-    ops, patterns = operations(system, records, tracks, graded, entries, begin)
-    plain = not any(t.rule == "locf" and isinstance(t.first, Graded) for t in tracks)
-    if plain:  # covariates of a data set stay where they are when a dose moves
-        ops = [op._replace(time=float(op.time)) if op.kind == Kind.INPUT else op for op in ops]
-    ops = with_switches(system, ops, fixed, slopes, float(begin))
-    first = next((i for i, op in enumerate(ops) if op.kind != Kind.INPUT or op.time > begin), len(ops))
-    opening = []
-    if np.any(slope_of(begin)):  # a reset at the start takes away the flow of the time that was not run
-        opening.append(Op(begin, Kind.RESET))
-    opening += [Op(begin, Kind.SET, system.state_names.index(n), v) for n, v in initial.items()]
-    for k, d in enumerate(ordered):
-        if d.kind == "initial":
-            opening.append(Op(begin, Kind.ADD, system.state_names.index(d.name), Graded(0.0, np.eye(columns)[k])))
-    ops[first:first] = opening
-    p = compiled.parameter_vector(dict(values))
-    ops = graded_ops(compiled, p, ops, patterns, slopes, columns)
-    return _Line(*packed(begin, ops, columns))
+def _starts(system: System, ordered: Sequence[Direction]) -> list[tuple[int, F8]]:
+    """Find the states whose start is a direction, with its unit column."""
+    unit = np.eye(len(ordered))
+    return [(system.state_names.index(d.name), unit[k]) for k, d in enumerate(ordered) if d.kind == "initial"]
 
 
 def _run(
     compiled: Compiled,
     p: F8,
-    lines: Sequence[_Line],
+    lines: Sequence[GradedLine],
     ordered: Sequence[Direction],
     rtol: float,
     atol: float | F8 | None,
