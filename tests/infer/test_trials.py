@@ -109,3 +109,9 @@ def test_trials_left_out_are_predicted_worse_than_fitted(fit):
     width = [(d.high - d.low).values[bmd].mean() for d in (inside, outside)]
     assert error[1] > error[0]
     assert width[1] > width[0]
+
+
+def test_evidence_has_the_same_hash_wherever_it_is_read_from(tmp_path, monkeypatch):
+    here = Trials(names=("halt-bc",)).evidence_hash
+    monkeypatch.chdir(tmp_path)
+    assert Trials(names=("halt-bc",)).evidence_hash == here

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -196,8 +196,9 @@ class Trials:
 
     @cached_property
     def evidence_hash(self) -> str:
-        """Hash of the rows, and of the arms they come from."""
-        return diskcache.key_of(*(repr((trial.arms, trial.population, rows)) for trial, rows in self._trials.values()))
+        """Hash of the rows, and of the arms they come from; not of where their files lie."""
+        parts = ((t.arms, t.population, tuple(replace(r, place="") for r in rows)) for t, rows in self._trials.values())
+        return diskcache.key_of(*map(repr, parts))
 
     @property
     def fingerprint(self) -> str:
