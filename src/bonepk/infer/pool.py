@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import queue
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -68,6 +69,11 @@ def _work(job: Any) -> Any:
         _worker["news"].put(what)
         if _worker["stop"].is_set():
             raise Stopped
+        parent = multiprocessing.parent_process()
+        if parent is not None and not parent.is_alive():
+            os._exit(
+                1
+            )  # it was killed: nobody waits, and whoever calls again writes the same files
 
     return _worker["task"](_worker["shared"], job, tell)
 
