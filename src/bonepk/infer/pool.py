@@ -71,9 +71,7 @@ def _work(job: Any) -> Any:
             raise Stopped
         parent = multiprocessing.parent_process()
         if parent is not None and not parent.is_alive():
-            os._exit(
-                1
-            )  # it was killed: nobody waits, and whoever calls again writes the same files
+            os._exit(1)  # it was killed: nobody waits, and whoever calls again writes the same files
 
     return _worker["task"](_worker["shared"], job, tell)
 
