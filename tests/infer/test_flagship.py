@@ -39,12 +39,12 @@ def test_bone_density_of_fitted_trials(fitted):
 def test_bone_density_of_trials_never_fitted(fitted):
     every = np.concatenate(list(errors(fitted, use="prediction").values()))
     assert every.size > 70
-    assert np.mean(np.abs(every)) < 1.4  # 1.25 when fitted
+    assert np.mean(np.abs(every)) < 1.35  # 1.24 when fitted
 
 
 def test_denosumab_on_an_aromatase_inhibitor(fitted):
     off = errors(fitted, use="prediction", names=("abcsg-18",))["abcsg-18"]
-    assert np.mean(np.abs(off)) < 1.3  # spine, hip and neck at 36 months: 1.12 when fitted
+    assert np.mean(np.abs(off)) < 1.05  # spine, hip and neck at 36 months: 0.94 when fitted
 
 
 def test_the_set_loads_with_any_drugs(fitted):

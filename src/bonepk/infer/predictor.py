@@ -22,7 +22,7 @@ __all__ = [
     "check_derivatives",
     "differences",
     "in_one_batch",
-    "with_differences",
+    "slopes_as",
 ]
 
 FloatArray = NDArray[np.float64]
@@ -181,21 +181,27 @@ def in_one_batch(
     return made[0], slopes
 
 
-def with_differences(
-    made: tuple[FloatArray, FloatArray],
+def slopes_as(
+    derivatives: str,
+    exact: Callable[[], tuple[FloatArray, FloatArray]],
     run: Callable[[Sequence[Mapping[str, float]]], FloatArray],
     values: Mapping[str, float],
     names: Sequence[str],
+    used: Sequence[str],
 ) -> tuple[FloatArray, FloatArray]:
-    """Exact predictions and derivatives, with differences for names that have a derivative that is not finite.
+    """Predictions and derivatives, exact or by differences, as a word of `DERIVATIVES` says.
 
-    So it is where a dose, an initial state or an output has no derivative, such as a square root at 0. Arguments are
-    as of `in_one_batch`, after what it returns.
+    `exact` gives both for `names`; the other arguments are as of `in_one_batch`. A name that has an exact derivative
+    that is not finite is differenced: so it is where a dose, an initial state or an output has none, such as a square
+    root at 0.
     """
-    base, slopes = made
+    if derivatives != "exact" or not used:
+        return in_one_batch(run, values, names, used)
+    with np.errstate(invalid="ignore"):  # what is not finite is differenced
+        base, slopes = exact()
     broken = np.flatnonzero(~np.isfinite(slopes).all(axis=0))
     if not broken.size:
-        return made
+        return base, slopes
     slopes = slopes.copy()
     slopes[:, broken] = in_one_batch(run, values, names, [names[i] for i in broken.tolist()])[1][:, broken]
     return base, slopes

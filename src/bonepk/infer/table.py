@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from bonepk import diskcache
 from bonepk.errors import DataError, Fault, Faults, RegimenError, near
-from bonepk.infer.predictor import DERIVATIVES, check_derivatives, in_one_batch, with_differences
+from bonepk.infer.predictor import DERIVATIVES, check_derivatives, slopes_as
 from bonepk.infer.rows import Block, Row
 from bonepk.infer.runs import Runner
 from bonepk.model import System, load
@@ -167,15 +167,14 @@ class Table:
     def jacobian(self, block: str, values: Mapping[str, float], names: Sequence[str]) -> tuple[FloatArray, FloatArray]:
         """Predictions and derivatives, as `derivatives` says."""
         used = [n for n in names if self.uses(block, n)]
-
-        def run(every: Sequence[Mapping[str, float]]) -> FloatArray:
-            return self._expressed(block, every)
-
-        if self.derivatives == "exact" and used:
-            with np.errstate(invalid="ignore"):  # what is not finite is differenced
-                made = self._exact(block, values, names, used)
-            return with_differences(made, run, values, names)
-        return in_one_batch(run, values, names, used)
+        return slopes_as(
+            self.derivatives,
+            lambda: self._exact(block, values, names, used),
+            lambda every: self._expressed(block, every),
+            values,
+            names,
+            used,
+        )
 
     def _exact(
         self, name: str, values: Mapping[str, float], names: Sequence[str], used: Sequence[str]
